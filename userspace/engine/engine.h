@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The workers: AF_XDP in, open, judge, NAT, seal, out. Called from the daemon's thread. */
+#ifndef SP_ENGINE_ENGINE_H
+#define SP_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crypto/aead.h"
+#include "dataplane/dataplane.h"
+#include "nat/nat.h"
+#include "session/session.h"
+
+struct sp_engine;
+
+struct sp_engine_iface {
+	uint32_t ifindex;
+	struct sp_iface iface; /* as published in sp_ifaces: slot, xsk_base, queues, MTU, MAC */
+};
+
+struct sp_engine_config {
+	uint32_t workers;    /* worker k serves queues k, k + workers, ... of every interface */
+	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
+	const struct sp_engine_iface *ifaces;
+	uint32_t iface_count;
+	uint32_t frames; /* of 4096 bytes, for each worker */
+	uint32_t flows_max; /* for each worker */
+	const struct sp_aead_ops *aead;
+	struct sp_dataplane *dataplane;
+	struct sp_sessions *sessions;
+	int (*tun_fds)[1];  /* one queue of the TUN device for each worker, or NULL */
+	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
+};
+
+int sp_engine_open(const struct sp_engine_config *config, struct sp_engine **ret_engine);
+int sp_engine_start(struct sp_engine *engine); /* sockets into sp_xsks, threads running */
+void sp_engine_stop(struct sp_engine *engine);	/* threads joined, sockets out of sp_xsks */
+void sp_engine_close(struct sp_engine *engine);
+
+/*
+ * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
+ * pools and frees it after an epoch. generation must already be in the image half it names.
+ */
+int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
+
+/* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */
+enum sp_engine_event_kind {
+	SP_EVENT_RESOLVE = 1,	/* on-link destination without a neighbour: ifindex, addr */
+	SP_EVENT_HANDSHAKE = 2, /* peer_id has data to send and no live key */
+	SP_EVENT_CONFIRMED = 3, /* responder keypair local_index of peer_id got its first packet */
+	SP_EVENT_REKEY = 4,	/* keypair is due (age or count) and this side initiated it */
+};
+struct sp_engine_event {
+	enum sp_engine_event_kind kind;
+	uint32_t peer_id;
+	uint32_t local_index;
+	uint32_t ifindex;
+	struct sp_addr addr;
+};
+int sp_engine_event_fd(const struct sp_engine *engine);
+unsigned int sp_engine_events(struct sp_engine *engine, struct sp_engine_event *ret_events,
+			      unsigned int max);
+
+struct sp_worker_stats {
+	uint64_t loops, packets_up, packets_down, bytes_up, bytes_down, polls;
+	uint32_t flows, flows_max, bindings, bindings_max, frames_free;
+	uint64_t nat_exhausted;
+	char transmit[32]; /* back end in use, e.g. "af_xdp copy" */
+	int cpu;
+};
+int sp_engine_worker_stats(const struct sp_engine *engine, uint32_t worker,
+			   struct sp_worker_stats *ret_stats);
+
+#endif

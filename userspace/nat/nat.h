@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Port bindings of one worker: EIM for UDP, port preservation, RFC 4787/5382/5508. Its worker's thread. */
+#ifndef SP_NAT_NAT_H
+#define SP_NAT_NAT_H
+
+#include <stdint.h>
+
+#include "sallyport/abi/addr.h"
+
+#define SP_NAT_POOL_MAX	     64
+#define SP_NAT_ADDRESSES_MAX 256 /* of one pool */
+
+/* What a pool offers, immutable once published; the same object is read by every worker. */
+struct sp_nat_address {
+	struct sp_addr addr;
+	uint16_t port_min; /* host order, both ends included */
+	uint16_t port_max;
+};
+struct sp_nat_pool {
+	uint16_t id; /* 1 .. */
+	uint8_t route_ipv6; /* 1: IPv6 leaves untranslated */
+	uint32_t address_count;
+	struct sp_nat_address *addresses;
+	uint32_t excluded_count; /* ports never given out: listeners of this host */
+	uint16_t *excluded;
+};
+struct sp_nat_pools {
+	uint32_t count;
+	struct sp_nat_pool pools[SP_NAT_POOL_MAX];
+};
+void sp_nat_pools_close(struct sp_nat_pools *pools);
+
+struct sp_nat;
+/* worker of workers: each gets its own slice of every port range, so that none ever waits. */
+int sp_nat_open(uint32_t worker, uint32_t workers, uint32_t bindings_max, struct sp_nat **ret_nat);
+void sp_nat_close(struct sp_nat *nat);
+/* Take over a new set of pools. Bindings on addresses that are gone live on until released. */
+int sp_nat_apply(struct sp_nat *nat, const struct sp_nat_pools *pools);
+
+struct sp_nat_request {
+	struct sp_addr src; /* inner source */
+	struct sp_addr dst;
+	__be16 sport_be; /* ICMP echo: identifier */
+	__be16 dport_be; /* ICMP echo: 0 */
+	uint8_t proto;
+	uint16_t pool_id; /* 0 = first pool */
+	uint32_t user_id; /* the pool's address is sticky per user */
+};
+struct sp_nat_binding {
+	struct sp_addr addr;
+	__be16 port_be;
+	uint8_t translated; /* 0: leaves as it is (routed IPv6) */
+	uint32_t handle;    /* give back with sp_nat_put */
+};
+/*
+ * Find or make the binding and take one reference (one per flow). UDP and ICMP: the same inner
+ * address and port always gets the same outside one (RFC 4787 REQ-1). 0, -ENOENT: no address of
+ * that family in the pool, -ENOSPC: no port free, -ENOMEM: bindings_max reached.
+ */
+int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
+	       struct sp_nat_binding *ret_binding);
+void sp_nat_put(struct sp_nat *nat, uint32_t handle);
+
+struct sp_nat_stats {
+	uint32_t bindings;
+	uint32_t bindings_max;
+	uint64_t exhausted; /* refusals */
+};
+void sp_nat_stats(const struct sp_nat *nat, struct sp_nat_stats *ret_stats);
+
+#endif
