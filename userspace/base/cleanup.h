@@ -9,11 +9,11 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-#define SP_DEFINE_CLEANUP(type, func)                                                              \
-	static inline void func##_p(type *p)                                                       \
-	{                                                                                          \
-		if (*p)                                                                            \
-			func(*p);                                                                  \
+#define SP_DEFINE_CLEANUP(type, func)        \
+	static inline void func##_p(type *p) \
+	{                                    \
+		if (*p)                      \
+			func(*p);            \
 	}
 
 static inline void sp_freep(void *p)
@@ -34,17 +34,17 @@ static inline void sp_closep(int *fd)
 #define _cleanup_fclose_ _cleanup_(sp_fclosep)
 #define _cleanup_close_	 _cleanup_(sp_closep)
 
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		typeof(p) taken_ = (p);                                                            \
-		(p) = NULL;                                                                        \
-		taken_;                                                                            \
+#define TAKE_PTR(p)                     \
+	({                              \
+		typeof(p) taken_ = (p); \
+		(p) = NULL;             \
+		taken_;                 \
 	})
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define TAKE_FD(fd)                \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
 #endif

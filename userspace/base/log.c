@@ -51,7 +51,8 @@ void sp_log_limited(struct sp_log_limit *limit, enum sp_log_level level, const c
 
 	if ((int)level > max_level)
 		return;
-	if (now < next || !atomic_compare_exchange_strong(&limit->next_ns, &next, now + SP_NS_PER_S)) {
+	if (now < next ||
+	    !atomic_compare_exchange_strong(&limit->next_ns, &next, now + SP_NS_PER_S)) {
 		atomic_fetch_add(&limit->left_out, 1);
 		return;
 	}

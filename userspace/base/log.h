@@ -3,7 +3,12 @@
 #ifndef SP_BASE_LOG_H
 #define SP_BASE_LOG_H
 
-enum sp_log_level { SP_LOG_ERROR, SP_LOG_WARNING, SP_LOG_INFO, SP_LOG_DEBUG };
+enum sp_log_level {
+	SP_LOG_ERROR,
+	SP_LOG_WARNING,
+	SP_LOG_INFO,
+	SP_LOG_DEBUG
+};
 
 /* Lines above level are dropped. Default: SP_LOG_INFO. */
 void sp_log_set_level(enum sp_log_level level);

@@ -35,6 +35,11 @@ int sp_dataplane_open(const struct sp_dataplane_config *config, struct sp_datapl
 void sp_dataplane_close(struct sp_dataplane *dp);
 /* Detach from every interface and remove every pin. */
 int sp_dataplane_remove(struct sp_dataplane *dp);
+/* The same without opening: the way out of -EPROTO. Nothing pinned there is 0. */
+int sp_dataplane_unpin(const char *pin_dir);
+bool sp_dataplane_is_adopted(const struct sp_dataplane *dp); /* live maps were found */
+/* * The loaded XDP program, for BPF_PROG_RUN. Borrowed. */
+int sp_dataplane_program_fd(const struct sp_dataplane *dp);
 
 enum sp_attach_mode {
 	SP_ATTACH_AUTO = 0, /* native, else generic */
@@ -66,7 +71,8 @@ struct sp_shared *sp_dataplane_shared(struct sp_dataplane *dp);
 /* * Flows. Batches of up to 64; return the number done, or -errno. */
 int sp_dataplane_flow_put(struct sp_dataplane *dp, const struct sp_flow_key *keys,
 			  const struct sp_flow *flows, unsigned int n);
-int sp_dataplane_flow_remove(struct sp_dataplane *dp, const struct sp_flow_key *keys, unsigned int n);
+int sp_dataplane_flow_remove(struct sp_dataplane *dp, const struct sp_flow_key *keys,
+			     unsigned int n);
 int sp_dataplane_flow_lookup(struct sp_dataplane *dp, const struct sp_flow_key *key,
 			     struct sp_flow *ret_flow); /* 0 or -ENOENT */
 /* Every flow, in batches; stops when cb returns non-zero and returns that. */
@@ -75,18 +81,23 @@ int sp_dataplane_flow_each(struct sp_dataplane *dp,
 			   void *arg);
 
 /* Single entries. put replaces; remove of what is absent is 0. Lookups: * 0 or -ENOENT. */
-int sp_dataplane_session_put(struct sp_dataplane *dp, uint32_t receiver, const struct sp_session *s);
+int sp_dataplane_session_put(struct sp_dataplane *dp, uint32_t receiver,
+			     const struct sp_session *s);
 int sp_dataplane_session_remove(struct sp_dataplane *dp, uint32_t receiver);
 int sp_dataplane_session_lookup(struct sp_dataplane *dp, uint32_t receiver, struct sp_session *ret);
 int sp_dataplane_session_each(struct sp_dataplane *dp,
 			      int (*cb)(uint32_t, const struct sp_session *, void *), void *arg);
-int sp_dataplane_inner_put(struct sp_dataplane *dp, const struct sp_prefix *p, const struct sp_inner *v);
+int sp_dataplane_inner_put(struct sp_dataplane *dp, const struct sp_prefix *p,
+			   const struct sp_inner *v);
 int sp_dataplane_inner_remove(struct sp_dataplane *dp, const struct sp_prefix *p);
-int sp_dataplane_inner_lookup(struct sp_dataplane *dp, const struct sp_addr *a, struct sp_inner *ret);
-int sp_dataplane_local_put(struct sp_dataplane *dp, const struct sp_addr *a, const struct sp_local *v);
+int sp_dataplane_inner_lookup(struct sp_dataplane *dp, const struct sp_addr *a,
+			      struct sp_inner *ret);
+int sp_dataplane_local_put(struct sp_dataplane *dp, const struct sp_addr *a,
+			   const struct sp_local *v);
 int sp_dataplane_local_remove(struct sp_dataplane *dp, const struct sp_addr *a);
 int sp_dataplane_local_each(struct sp_dataplane *dp,
-			    int (*cb)(const struct sp_addr *, const struct sp_local *, void *), void *arg);
+			    int (*cb)(const struct sp_addr *, const struct sp_local *, void *),
+			    void *arg);
 int sp_dataplane_listener_put(struct sp_dataplane *dp, __be16 port_be, const struct sp_listener *v);
 int sp_dataplane_listener_remove(struct sp_dataplane *dp, __be16 port_be);
 int sp_dataplane_iface_put(struct sp_dataplane *dp, uint32_t ifindex, const struct sp_iface *v);

@@ -28,7 +28,7 @@ struct sp_engine_config {
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
-	int (*tun_fds)[1];  /* one queue of the TUN device for each worker, or NULL */
+	const int *tun_fds; /* one queue of the TUN device for each worker, or NULL */
 	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
 };
 

@@ -17,7 +17,7 @@ struct sp_nat_address {
 	uint16_t port_max;
 };
 struct sp_nat_pool {
-	uint16_t id; /* 1 .. */
+	uint16_t id;	    /* 1 .. */
 	uint8_t route_ipv6; /* 1: IPv6 leaves untranslated */
 	uint32_t address_count;
 	struct sp_nat_address *addresses;
@@ -28,13 +28,20 @@ struct sp_nat_pools {
 	uint32_t count;
 	struct sp_nat_pool pools[SP_NAT_POOL_MAX];
 };
+/* All of it from malloc, the struct too. NULL is fine. */
 void sp_nat_pools_close(struct sp_nat_pools *pools);
 
 struct sp_nat;
-/* worker of workers: each gets its own slice of every port range, so that none ever waits. */
+/*
+ * worker of workers: each gets its own slice of every port range, so that none ever waits. Pairs
+ * of ports (even, odd) go round the workers, so slices never meet even where ranges overlap.
+ */
 int sp_nat_open(uint32_t worker, uint32_t workers, uint32_t bindings_max, struct sp_nat **ret_nat);
 void sp_nat_close(struct sp_nat *nat);
-/* Take over a new set of pools. Bindings on addresses that are gone live on until released. */
+/*
+ * Take over a new set of pools, which is copied. Bindings on addresses or ports that are gone live
+ * on until released. The only call that allocates. -ENOMEM: the old set stays.
+ */
 int sp_nat_apply(struct sp_nat *nat, const struct sp_nat_pools *pools);
 
 struct sp_nat_request {
@@ -53,16 +60,18 @@ struct sp_nat_binding {
 	uint32_t handle;    /* give back with sp_nat_put */
 };
 /*
- * Find or make the binding and take one reference (one per flow). UDP and ICMP: the same inner
- * address and port always gets the same outside one (RFC 4787 REQ-1). 0, -ENOENT: no address of
- * that family in the pool, -ENOSPC: no port free, -ENOMEM: bindings_max reached.
+ * Find or make the binding and take one reference (one per flow). The same inner address and port
+ * always gets the same outside one (RFC 4787 REQ-1, RFC 5382 REQ-1). 0, -ENOENT: no address of
+ * that family in the pool, -ENOSPC: no port free, -ENOMEM: bindings_max reached,
+ * -EPROTONOSUPPORT: neither TCP, UDP nor ICMP, and not routed.
  */
 int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
 	       struct sp_nat_binding *ret_binding);
+/* The last put lets the port cool: others get it only when newer ones are not left. */
 void sp_nat_put(struct sp_nat *nat, uint32_t handle);
 
 struct sp_nat_stats {
-	uint32_t bindings;
+	uint32_t bindings; /* with a reference */
 	uint32_t bindings_max;
 	uint64_t exhausted; /* refusals */
 };

@@ -46,9 +46,11 @@ struct sp_paths_pool_address {
 int sp_paths_set_pool_addresses(struct sp_paths *paths, const struct sp_paths_pool_address *list,
 				uint32_t count);
 /* The gateway's own inner addresses: SP_LOCAL_INNER. */
-int sp_paths_set_inner_addresses(struct sp_paths *paths, const struct sp_addr *list, uint32_t count);
+int sp_paths_set_inner_addresses(struct sp_paths *paths, const struct sp_addr *list,
+				 uint32_t count);
 
 /* Route and link addresses towards addr: for endpoints the daemon must reach first. 0, -ENETUNREACH, -EAGAIN. */
-int sp_paths_lookup(struct sp_paths *paths, const struct sp_addr *addr, struct sp_nexthop *ret_nexthop);
+int sp_paths_lookup(struct sp_paths *paths, const struct sp_addr *addr,
+		    struct sp_nexthop *ret_nexthop);
 
 #endif

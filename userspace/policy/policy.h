@@ -17,11 +17,28 @@ struct sp_policy_image {
 /*
  * User n of the config is user_id n + 2 (0 nobody, 1 the gateway itself); rule n is rule_id
  * n + 1; pool n is pool_id n + 1. -E2BIG: more than nodes_max nodes are needed (ret_needed says
- * how many).
+ * how many, or 0 when the rules multiply beyond counting).
+ *
+ * What the words of a rule mean, least privilege first:
+ *  - from "any" is every configured user; the gateway itself and nobody are never meant.
+ *  - to "any" is any destination outside: no peer's inner addresses and not the gateway's own.
+ *  - to "gateway" is exactly the gateway's own inner addresses.
+ *  - a named destination is exactly its prefixes, inner addresses in them included. An IPv6
+ *    prefix holds no IPv4 address, ::/0 neither.
+ *  - service ICMP is ICMP and ICMPv6, and ports do not apply to it; ports with protocol 0 (any)
+ *    mean TCP and UDP.
+ *  - the gateway itself may reach its peers' inner addresses and its own, without a rule.
  */
 #define SP_POLICY_USER_ID(index) ((index) + 2u)
 int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 		      struct sp_policy_image *ret_image, uint32_t *ret_needed);
 void sp_policy_image_fini(struct sp_policy_image *image);
+
+/*
+ * Fill the half that no packet is judged with and read it back. The caller flips the generation
+ * word afterwards. 0, -E2BIG, or -EIO: the half does not hold what was written.
+ */
+int sp_policy_apply(const struct sp_policy_image *image, uint32_t generation,
+		    struct sp_policy_node *half, uint32_t nodes_max);
 
 #endif

@@ -25,6 +25,7 @@ struct sp_iface {
 	__u8 mac[6];
 	__u8 pad[2];
 	char name[16];
+	__u32 reserved;
 };
 SP_ABI_SIZE(struct sp_iface, 48);
 

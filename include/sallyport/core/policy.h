@@ -5,6 +5,7 @@
 
 #include "sallyport/abi/policy.h"
 #include "sallyport/abi/verdict.h"
+#include "sallyport/core/addr.h"
 
 /* What is asked: may this user's packet go there? Ports are those of the original direction. */
 struct sp_policy_query {
@@ -23,8 +24,127 @@ struct sp_policy_answer {
 	enum sp_reason reason; /* SP_R_NONE when allowed */
 	__u32 rule_id;	       /* 1 .. ; 0 = the default at the end */
 	__u16 pool_id;	       /* egress pool of the rule; 0 = the first pool */
-	__u8 on_change;	       /* enum sp_on_change */
+	__u8 on_change;	       /* 0 kill, 1 keep: enum sp_on_change */
 	__u8 log;
 };
 
+/*
+ * One half of the image. In BPF a node comes from the map: define SP_POLICY_NODE(view, i) there
+ * before including this file, as a look-up of index view->base + i that yields NULL for
+ * i >= view->count. The walk trusts nothing that it reads: indexes are bounded by count, steps by
+ * SP_POLICY_STEPS, and what makes no sense is denied.
+ */
+struct sp_policy_view {
+#ifdef __bpf__
+	__u32 base;
+#else
+	const struct sp_policy_node *nodes;
+#endif
+	__u32 count;
+};
+
+#ifndef __bpf__
+#define SP_POLICY_NODE(view, i) ((i) < (view)->count ? &(view)->nodes[i] : (void *)0)
+
+/* View of a half of nodes_max nodes; an image that is not ours, or none, is an empty view: deny. */
+SP_INLINE void sp_policy_view_init(struct sp_policy_view *view, const struct sp_policy_node *half,
+				   __u32 nodes_max)
+{
+	const struct sp_policy_header *h = &half->header;
+
+	view->nodes = half;
+	view->count = 0;
+	if (nodes_max && half->kind == SP_POLICY_HEADER && h->magic == SP_POLICY_MAGIC &&
+	    h->abi == SP_ABI_VERSION && h->count <= nodes_max)
+		view->count = h->count;
+}
+#endif
+
+#ifdef SP_POLICY_NODE
+
+/* Levels of the rule diagram: 9 of user and scope, 32 of the address, 6 of the service. */
+#define SP_POLICY_STEPS 48
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SP_POLICY_BE64(x) __builtin_bswap64(x)
+#define SP_POLICY_BE16(x) __builtin_bswap16(x)
+#else
+#define SP_POLICY_BE64(x) (x)
+#define SP_POLICY_BE16(x) (x)
+#endif
+
+struct sp_policy_key {
+	__u64 word[SP_POLICY_WORDS];
+};
+
+/* Ports do not apply to ICMP and ICMPv6. */
+SP_INLINE void sp_policy_key_init(struct sp_policy_key *key, const struct sp_policy_query *q)
+{
+	const union sp_addr_words *dst = (const union sp_addr_words *)&q->dst;
+	__u64 port = q->proto == 1 || q->proto == 58 ? 0 : SP_POLICY_BE16(q->dport_be);
+
+	key->word[SP_POLICY_WORD_SERVICE] = (__u64)q->proto << 16 | port;
+	if (sp_addr_is_v4(&q->dst)) {
+		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4;
+		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[1]) << 32;
+		key->word[SP_POLICY_WORD_DST_LOW] = 0;
+	} else {
+		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4 | SP_POLICY_SCOPE_V6;
+		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[0]);
+		key->word[SP_POLICY_WORD_DST_LOW] = SP_POLICY_BE64(dst->w64[1]);
+	}
+}
+
+/* The verdict node that the key leads to, or NULL. */
+SP_INLINE const struct sp_policy_node *sp_policy_descend(const struct sp_policy_view *view,
+							 __u32 ref, const struct sp_policy_key *key)
+{
+	const struct sp_policy_node *node;
+	__u64 word;
+	int i;
+
+	for (i = 0; i <= SP_POLICY_STEPS && ref; i++) {
+		node = SP_POLICY_NODE(view, ref);
+		if (!node || node->kind == SP_POLICY_RULE)
+			return node;
+		if (node->kind != SP_POLICY_BRANCH)
+			break;
+		word = key->word[node->branch.word & (SP_POLICY_WORDS - 1)];
+		if ((word ^ node->branch.match) & node->branch.mask)
+			ref = node->miss;
+		else
+			ref = node->branch.slot[(word >> (node->branch.shift & 63)) & 15];
+	}
+	return (void *)0;
+}
+
+SP_INLINE void sp_policy_walk(const struct sp_policy_view *view, const struct sp_policy_query *q,
+			      struct sp_policy_answer *ret_answer)
+{
+	const struct sp_policy_node *header, *verdict = (void *)0;
+	struct sp_policy_answer answer = {.action = SP_ACTION_DENY, .reason = SP_R_POLICY_DEFAULT};
+	struct sp_policy_key key;
+
+	sp_policy_key_init(&key, q);
+	header = SP_POLICY_NODE(view, 0);
+	if (header && header->kind == SP_POLICY_HEADER) {
+		if (sp_policy_descend(view, header->header.scope_root, &key))
+			key.word[SP_POLICY_WORD_WHO] |= SP_POLICY_SCOPE_INNER;
+		verdict = sp_policy_descend(view, header->header.rule_root, &key);
+	}
+	if (verdict) {
+		answer.reason = SP_R_POLICY_DENY;
+		if (verdict->rule.action == SP_ACTION_ALLOW) {
+			answer.action = SP_ACTION_ALLOW;
+			answer.reason = SP_R_NONE;
+		}
+		answer.rule_id = verdict->rule.rule_id;
+		answer.pool_id = verdict->rule.pool_id;
+		answer.on_change = verdict->rule.on_change;
+		answer.log = verdict->rule.log;
+	}
+	*ret_answer = answer;
+}
+
+#endif
 #endif

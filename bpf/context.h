@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the stages know about one packet, and the look-ups that several of them make. XDP only. */
+#ifndef SP_BPF_CONTEXT_H
+#define SP_BPF_CONTEXT_H
+
+#include "maps.h"
+
+#include "sallyport/core/bucket.h"
+#include "sallyport/core/parse.h"
+
+struct sp_xdp {
+	struct xdp_md *ctx;
+	const struct sp_iface *iface; /* NULL: no entry */
+	const struct sp_local *local; /* what the destination is to us; NULL: not ours */
+	const struct sp_gateway *gateway;
+	__u64 now_ns;
+	__u32 roles;
+	enum sp_reason reason;	/* of SP_V_DROP */
+	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
+	enum sp_direction direction;
+	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
+	struct sp_packet packet;
+	struct sp_meta meta; /* of SP_V_WORKER */
+};
+
+SP_INLINE void *sp_data(const struct sp_xdp *x)
+{
+	return (void *)(long)x->ctx->data;
+}
+
+SP_INLINE void *sp_end(const struct sp_xdp *x)
+{
+	return (void *)(long)x->ctx->data_end;
+}
+
+SP_INLINE enum sp_verdict sp_drop(struct sp_xdp *x, enum sp_reason reason)
+{
+	x->reason = reason;
+	return SP_V_DROP;
+}
+
+SP_INLINE bool sp_is_listener(__be16 port_be)
+{
+	struct sp_listener_key key = {.port_be = port_be};
+
+	return bpf_map_lookup_elem(&sp_listeners, &key) != NULL;
+}
+
+SP_INLINE bool sp_is_nat_port(const struct sp_local *local, __be16 port_be)
+{
+	__u16 port = sp_swap16(port_be);
+
+	return local->port_max && port >= local->port_min && port <= local->port_max;
+}
+
+SP_INLINE const struct sp_inner *sp_inner_lookup(const struct sp_addr *addr)
+{
+	struct sp_lpm_key key = {.prefixlen = 128};
+
+	__builtin_memcpy(key.addr, addr->b, sizeof(key.addr));
+	return bpf_map_lookup_elem(&sp_inner, &key);
+}
+
+/*
+ * One of the two buckets of a user: may so many bytes pass? A user or bucket that the maps do not
+ * hold has no rate that could be kept, so nothing of it passes.
+ */
+SP_INLINE bool sp_user_take(const struct sp_xdp *x, __u32 user_id, bool up, __u32 bytes)
+{
+	const struct sp_user *user = bpf_map_lookup_elem(&sp_users, &user_id);
+	struct sp_bucket *bucket;
+	__u32 id;
+
+	if (!user)
+		return false;
+	id = up ? user->bucket_up : user->bucket_down;
+	if (!id)
+		return true;
+	bucket = bpf_map_lookup_elem(&sp_buckets, &id);
+	return bucket && sp_bucket_take(bucket, x->now_ns, bytes);
+}
+
+#endif

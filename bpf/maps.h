@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map of the gateway. Sizes given as 1 are set by the loader before load. XDP only. */
+#ifndef SP_BPF_MAPS_H
+#define SP_BPF_MAPS_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "sallyport/abi/bucket.h"
+#include "sallyport/abi/flow.h"
+#include "sallyport/abi/gateway.h"
+#include "sallyport/abi/path.h"
+#include "sallyport/abi/policy.h"
+#include "sallyport/abi/session.h"
+#include "sallyport/abi/verdict.h"
+
+/* [0] */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_gateway);
+} sp_gateway SEC(".maps");
+
+/* [ifindex] */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SP_IFACE_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_iface);
+} sp_ifaces SEC(".maps");
+
+/* [address of ours] */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sp_addr);
+	__type(value, struct sp_local);
+} sp_locals SEC(".maps");
+
+/* [UDP port] */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct sp_listener_key);
+	__type(value, struct sp_listener);
+} sp_listeners SEC(".maps");
+
+/* [receiver index, host order] */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_session);
+} sp_sessions SEC(".maps");
+
+/* [user id] */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_user);
+} sp_users SEC(".maps");
+
+/* [bucket id]; 0 is never taken from */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_bucket);
+} sp_buckets SEC(".maps");
+
+/* Preallocated: a full table refuses at a known size instead of at the end of memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sp_flow_key);
+	__type(value, struct sp_flow);
+} sp_flows SEC(".maps");
+
+/* [inner prefix] */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only kind of trie there is */
+	__uint(max_entries, 65536);
+	__type(key, struct sp_lpm_key);
+	__type(value, struct sp_inner);
+} sp_inner SEC(".maps");
+
+/* [0 .. route_count-1], longest prefix first */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SP_ROUTE_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_route);
+} sp_routes SEC(".maps");
+
+/* [next hop id]; 0 is none */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SP_NEXTHOP_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_nexthop);
+} sp_nexthops SEC(".maps");
+
+/* [address on a link] -> next hop id */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SP_NEXTHOP_MAX);
+	__type(key, struct sp_neighbour_key);
+	__type(value, struct sp_neighbour);
+} sp_neighbours SEC(".maps");
+
+/* [source, IPv6 cut to /64]. LRU: to forget a source costs it nothing but a fresh burst. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct sp_addr);
+	__type(value, struct sp_source);
+} sp_sources SEC(".maps");
+
+/* [sp_iface.xsk_base + receive queue] */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, SP_IFACE_MAX *SP_QUEUE_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} sp_xsks SEC(".maps");
+
+/* [lane * SP_DROP_STRIDE + direction * (SP_DROP_STRIDE / 4) + reason] */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SP_DROP_STRIDE);
+	__type(key, __u32);
+	__type(value, struct sp_drop_cell);
+} sp_drop_lanes SEC(".maps");
+
+/* The sum over lanes, for readers of a dump. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SP_DROP_STRIDE);
+	__type(key, struct sp_drop_key);
+	__type(value, struct sp_drop_cell);
+} sp_drops SEC(".maps");
+
+/* Both halves of the policy image: half h starts at h * (max_entries / 2). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct sp_policy_node);
+} sp_policy SEC(".maps");
+
+#endif

@@ -1,0 +1,27 @@
+# The checks, and the order in which `make test` runs everything.
+CHECK_CFLAGS := -std=gnu17 $(DEFS) $(INC)
+
+# CHECK="layers sizes" runs only those; see scripts/check/ for the names.
+check: $(BUILD)/gen/gateway.skel.h ## format, layers, sizes, words, headers, scripts, documentation
+	$(Q)CC="$(CC)" CHECK_CFLAGS='$(CHECK_CFLAGS)' scripts/check/run $(CHECK)
+
+.PHONY: progrun lab
+progrun: $(PROGRUN_BIN) ## the XDP program through BPF_PROG_RUN (as root)
+	$(Q)for t in $(PROGRUN_BIN); do $$t || exit 1; done
+
+# LAB="core limits" runs only those scenarios; LAB_MB sizes the downloads.
+lab: all ## scenarios with real clients in network namespaces (as root); LAB="core" for one
+	$(Q)tests/lab/run.sh $(LAB)
+
+test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; KERNELS="6.1 6.12"
+	$(Q)tests/vm/run.sh $(KERNELS)
+
+# Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,
+# also under -j.
+TEST_STEPS := all check unit progrun $(if $(wildcard scripts/mk/fuzz.mk),fuzz) lab
+test: ## build, then every check and every test (as root)
+	$(Q)scripts/deps.sh
+	$(Q)for step in $(TEST_STEPS); do \
+		printf '\n== %s ==\n' $$step; \
+		$(MAKE) --no-print-directory $$step || exit 1; done
+	$(Q)printf '\nall tests passed\n'

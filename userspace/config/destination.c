@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "config/fields.h"
+
+static void read_name(struct sp_config_reader *r, const struct sp_config_field *field,
+		      config_setting_t *setting, void *object)
+{
+	const char *text = config_setting_get_string(setting);
+
+	if (text && (!strcmp(text, "any") || !strcmp(text, "gateway")))
+		sp_config_expected(r, setting, "a name that is not reserved");
+	sp_field_name(r, field, setting, object);
+}
+
+#define AT(member) offsetof(struct sp_config_destination, member)
+static const struct sp_config_field fields[] = {
+	{.key = "name", .read = read_name, .offset = AT(name), .required = true},
+	{.key = "prefixes",
+	 .read = sp_field_prefixes,
+	 .offset = AT(prefixes),
+	 .count_offset = AT(prefix_count),
+	 .max = 65536,
+	 .required = true},
+};
+
+static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)
+{
+	config_setting_t *prefixes = config_setting_get_member(setting, "prefixes");
+
+	if (prefixes && !sp_config_list_length(prefixes))
+		sp_config_expected(r, prefixes, "at least one prefix");
+}
+
+const struct sp_config_section sp_config_destinations = {
+	.key = "destinations",
+	.id = SP_SECTION_DESTINATION,
+	.space = SP_SECTION_DESTINATION,
+	.fields = fields,
+	.field_count = sizeof(fields) / sizeof(*fields),
+	.max = SP_CONFIG_DESTINATIONS_MAX,
+	.item_bytes = sizeof(struct sp_config_destination),
+	.name_offset = AT(name),
+	.source_offset = AT(source),
+	.list_offset = offsetof(struct sp_config, destinations),
+	.count_offset = offsetof(struct sp_config, destination_count),
+	.finish = finish,
+};

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/fields.h"
+
+#define REFERENCES_MAX 4096
+
+static const char *const actions[] = {"deny", "allow", NULL};
+static const char *const on_changes[] = {
+	[SP_ON_CHANGE_KILL] = "kill", [SP_ON_CHANGE_KEEP] = "keep", NULL};
+static const char *const from_words[] = {"any", NULL};
+static const char *const to_words[] = {"any", "gateway", NULL};
+static const char *const service_words[] = {"any", NULL};
+
+static void read_from(struct sp_config_reader *r, const struct sp_config_field *field,
+		      config_setting_t *setting, void *object)
+{
+	struct sp_config_references refs = {.space = SP_SECTION_USER,
+					    .what = "a user or group, or \"any\"",
+					    .words = from_words,
+					    .wanted = SP_SECTION_USER};
+	struct sp_config_rule *rule = object;
+
+	sp_config_references_read(r, setting, REFERENCES_MAX, &refs);
+	rule->from_any = refs.words_seen & 1;
+	rule->users = refs.list;
+	rule->user_count = refs.count;
+	rule->groups = refs.others;
+	rule->group_count = refs.other_count;
+}
+
+static void read_to(struct sp_config_reader *r, const struct sp_config_field *field,
+		    config_setting_t *setting, void *object)
+{
+	struct sp_config_references refs = {.space = SP_SECTION_DESTINATION,
+					    .what = "a destination, or \"any\" or \"gateway\"",
+					    .words = to_words,
+					    .wanted = SP_SECTION_DESTINATION};
+	struct sp_config_rule *rule = object;
+
+	sp_config_references_read(r, setting, REFERENCES_MAX, &refs);
+	rule->to_any = refs.words_seen & 1;
+	rule->to_gateway = refs.words_seen & 2;
+	rule->destinations = refs.list;
+	rule->destination_count = refs.count;
+	free(refs.others);
+}
+
+static void read_service(struct sp_config_reader *r, const struct sp_config_field *field,
+			 config_setting_t *setting, void *object)
+{
+	struct sp_config_references refs = {.space = SP_SECTION_SERVICE,
+					    .what = "a service, or \"any\"",
+					    .words = service_words,
+					    .wanted = SP_SECTION_SERVICE};
+	struct sp_config_rule *rule = object;
+
+	sp_config_references_read(r, setting, REFERENCES_MAX, &refs);
+	rule->service_any = refs.words_seen & 1;
+	rule->services = refs.list;
+	rule->service_count = refs.count;
+	free(refs.others);
+}
+
+static void read_action(struct sp_config_reader *r, const struct sp_config_field *field,
+			config_setting_t *setting, void *object)
+{
+	const struct sp_config_field choice = {.choices = actions};
+	uint32_t action = 0;
+
+	sp_field_choice(r, &choice, setting, &action);
+	((struct sp_config_rule *)object)->allow = action == 1;
+}
+
+static void read_egress(struct sp_config_reader *r, const struct sp_config_field *field,
+			config_setting_t *setting, void *object)
+{
+	const struct sp_config_name *name =
+		sp_config_refer(r, setting, SP_SECTION_POOL, "an egress pool");
+
+	if (name)
+		((struct sp_config_rule *)object)->pool = name->index;
+}
+
+static void init(void *item)
+{
+	((struct sp_config_rule *)item)->pool = UINT32_MAX;
+}
+
+static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)
+{
+	if (!config_setting_get_member(setting, "service"))
+		((struct sp_config_rule *)item)->service_any = true;
+}
+
+#define AT(member) offsetof(struct sp_config_rule, member)
+static const struct sp_config_field fields[] = {
+	{.key = "name", .read = sp_field_name, .offset = AT(name), .required = true},
+	{.key = "from", .read = read_from, .required = true},
+	{.key = "to", .read = read_to, .required = true},
+	{.key = "service", .read = read_service},
+	{.key = "action", .read = read_action, .required = true},
+	{.key = "egress", .read = read_egress},
+	{.key = "on_change",
+	 .read = sp_field_choice,
+	 .offset = AT(on_change),
+	 .choices = on_changes},
+	{.key = "log", .read = sp_field_bool, .offset = AT(log)},
+};
+
+const struct sp_config_section sp_config_rules = {
+	.key = "policy",
+	.id = SP_SECTION_RULE,
+	.space = SP_SECTION_RULE,
+	.fields = fields,
+	.field_count = sizeof(fields) / sizeof(*fields),
+	.max = SP_CONFIG_RULES_MAX,
+	.item_bytes = sizeof(struct sp_config_rule),
+	.name_offset = AT(name),
+	.source_offset = AT(source),
+	.list_offset = offsetof(struct sp_config, rules),
+	.count_offset = offsetof(struct sp_config, rule_count),
+	.init = init,
+	.finish = finish,
+};

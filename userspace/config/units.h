@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rates, sizes and port ranges as text. Pure; any thread. */
+#ifndef SP_CONFIG_UNITS_H
+#define SP_CONFIG_UNITS_H
+
+#include "config/config.h"
+
+/* "20 Mbit/s", "1.5 Gbit/s": decimal. -EINVAL: no such form, -ERANGE: not 1 kbit/s .. 1 Tbit/s. */
+int sp_config_parse_rate(const char *text, uint64_t *ret_bps);
+/* "256 KiB" (1024), "64 kB" (1000). -EINVAL, -ERANGE: not 4 KiB .. 1 GiB. */
+int sp_config_parse_size(const char *text, uint64_t *ret_bytes);
+/* "80" or "8000-8080". -EINVAL, -ERANGE: not 1..65535, -EDOM: the first is above the last. */
+int sp_config_parse_ports(const char *text, struct sp_config_port_range *ret_range);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control socket: one JSON object a line in, one out (docs/control.md). Daemon thread. */
+#ifndef SP_CONTROL_CONTROL_H
+#define SP_CONTROL_CONTROL_H
+
+#include <stddef.h>
+
+#include <ev.h>
+#include <jansson.h>
+
+#define SP_CONTROL_LINE_BYTES 65536 /* longest request */
+#define SP_CONTROL_CLIENT_MAX 32
+
+struct sp_control;
+
+/*
+ * Answer one request. Either 0 and a result (a new reference; NULL means {}), or -errno and a
+ * message of what to do next, made with malloc.
+ */
+typedef int (*sp_control_handler)(void *arg, const char *command, const json_t *request,
+				  json_t **ret_result, char **ret_error);
+
+/* Binds path (replacing a dead socket; -EADDRINUSE when somebody answers there), mode 0660. */
+int sp_control_open(struct ev_loop *loop, const char *path, sp_control_handler handler, void *arg,
+		    struct sp_control **ret_control);
+void sp_control_close(struct sp_control *control);
+
+/*
+ * One request line to its object and command (borrowed from the object). -EBADMSG: not a JSON
+ * object with a string "command" of at most 64 characters. Pure: the fuzzer's entry.
+ */
+int sp_control_parse(const char *line, size_t bytes, json_t **ret_request,
+		     const char **ret_command);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Prometheus reads. No user name is a label: their number has no bound. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "daemon/daemon.h"
+#include "observe/metrics.h"
+
+static const char *const directions[] = {"up", "down", "host"};
+
+static void add_gateway(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	struct sp_peer_state *peer, *next;
+	unsigned int up = 0;
+
+	HASH_ITER (hh, daemon->peers, peer, next)
+		up += atomic_load(&peer->session->sending) != NULL;
+	sp_metrics_family(m, "build_info", SP_METRIC_GAUGE, "Version, always 1.");
+	sp_metrics_sample(m, 1, "version=\"%s\"", SP_VERSION);
+	sp_metrics_family(m, "policy_generation", SP_METRIC_GAUGE,
+			  "Generation of the policy in force.");
+	sp_metrics_sample(m, daemon->shared->gateway->generation, NULL);
+	sp_metrics_family(m, "policy_last_reload_success", SP_METRIC_GAUGE,
+			  "1 if the last reload was taken.");
+	sp_metrics_sample(m, daemon->last_reload.ok, NULL);
+	sp_metrics_family(m, "policy_last_reload_timestamp_seconds", SP_METRIC_GAUGE,
+			  "Time of the last reload, since 1970.");
+	sp_metrics_sample(m, (double)daemon->last_reload.at_realtime_ns / 1e9, NULL);
+	sp_metrics_family(m, "peers", SP_METRIC_GAUGE, "Configured peers.");
+	sp_metrics_sample(m, HASH_COUNT(daemon->peers), NULL);
+	sp_metrics_family(m, "peers_up", SP_METRIC_GAUGE, "Peers with a live session.");
+	sp_metrics_sample(m, up, NULL);
+}
+
+static void add_drops(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static const char *const labels[] = {
+#define SP_X(number, name, label, text) [number] = label,
+		SP_REASONS(SP_X)
+#undef SP_X
+	};
+	static struct sp_drop_totals totals;
+
+	sp_dataplane_drops_collect(daemon->dataplane, &totals);
+	sp_metrics_family(m, "drop_packets_total", SP_METRIC_COUNTER, "Packets dropped.");
+	for (int r = 1; r < SP_R_COUNT; r++) {
+		for (int d = 0; d < SP_DIR_COUNT; d++)
+			sp_metrics_sample(m, (double)totals.cell[d][r].packets,
+					  "reason=\"%s\",direction=\"%s\"", labels[r],
+					  directions[d]);
+	}
+}
+
+/* Every worker's value of one field as a family of its own. */
+#define ADD_WORKERS(m, stats, count, name, type, help, field)                               \
+	do {                                                                                \
+		sp_metrics_family(m, name, type, help);                                     \
+		for (uint32_t k = 0; k < (count); k++)                                      \
+			sp_metrics_sample(m, (double)(stats)[k].field, "worker=\"%u\"", k); \
+	} while (0)
+
+static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static struct sp_worker_stats stats[SP_WORKER_MAX];
+	uint32_t n = daemon->workers;
+
+	for (uint32_t k = 0; k < n; k++)
+		sp_engine_worker_stats(daemon->engine, k, &stats[k]);
+	ADD_WORKERS(m, stats, n, "forward_up_packets_total", SP_METRIC_COUNTER,
+		    "Packets from users, let out.", packets_up);
+	ADD_WORKERS(m, stats, n, "forward_up_bytes_total", SP_METRIC_COUNTER,
+		    "Inner bytes from users, let out.", bytes_up);
+	ADD_WORKERS(m, stats, n, "forward_down_packets_total", SP_METRIC_COUNTER,
+		    "Packets sealed for users.", packets_down);
+	ADD_WORKERS(m, stats, n, "forward_down_bytes_total", SP_METRIC_COUNTER,
+		    "Inner bytes sealed for users.", bytes_down);
+	ADD_WORKERS(m, stats, n, "flows", SP_METRIC_GAUGE, "Flows open.", flows);
+	ADD_WORKERS(m, stats, n, "flows_max", SP_METRIC_GAUGE, "Flows there is room for.",
+		    flows_max);
+	ADD_WORKERS(m, stats, n, "nat_bindings", SP_METRIC_GAUGE, "NAT bindings in use.", bindings);
+	ADD_WORKERS(m, stats, n, "nat_exhausted_total", SP_METRIC_COUNTER,
+		    "Flows refused for want of a port.", nat_exhausted);
+	ADD_WORKERS(m, stats, n, "frames_free", SP_METRIC_GAUGE, "Packet buffers free.",
+		    frames_free);
+}
+
+/* A result's text as a label: its characters are ours, spaces are fine. */
+static void add_handshakes(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	sp_metrics_family(m, "wireguard_messages_total", SP_METRIC_COUNTER,
+			  "Handshake messages received, by what became of them.");
+	for (const struct sp_listener_state *l = daemon->listeners; l; l = l->next) {
+		for (int r = 0; r < SP_WG_RESULT_COUNT; r++)
+			sp_metrics_sample(m, (double)l->results[r], "listener=\"%s\",result=\"%s\"",
+					  l->name, sp_wg_result_text((enum sp_wg_result)r));
+	}
+}
+
+char *sp_daemon_metrics(void *arg)
+{
+	struct sp_daemon *daemon = arg;
+	struct sp_metrics metrics;
+	char *text;
+
+	if (!daemon->engine || sp_metrics_init(&metrics))
+		return NULL;
+	add_gateway(&metrics, daemon);
+	add_drops(&metrics, daemon);
+	add_workers(&metrics, daemon);
+	add_handshakes(&metrics, daemon);
+	text = sp_metrics_take(&metrics);
+	sp_metrics_fini(&metrics);
+	return text;
+}

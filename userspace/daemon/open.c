@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order in which the daemon comes up: closed first, open last; and the way back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "paths/tun.h"
+
+#define POLICY_NODES_MAX 65536 /* of one half */
+#define WORKER_FRAMES	 8192
+#define INDEX_ROOM	 4 /* keypairs a peer: three live, one in a handshake */
+
+static int open_dataplane(struct sp_daemon *daemon)
+{
+	const struct sp_config_gateway *gateway = &daemon->config->gateway;
+	struct sp_dataplane_config config = {.pin_dir = daemon->pin_dir,
+					     .flows_max = gateway->flows_max,
+					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
+					     .users_max = gateway->sessions_max + 2,
+					     .policy_nodes_max = POLICY_NODES_MAX,
+					     .workers = SP_WORKER_MAX};
+	int rc = sp_dataplane_open(&config, &daemon->dataplane);
+
+	if (rc) {
+		sp_error("sallyportd: failed to load the data plane: %s", strerror(-rc));
+		return rc;
+	}
+	daemon->shared = sp_dataplane_shared(daemon->dataplane);
+	sp_flows_remove_orphans(daemon->dataplane);
+	return 0;
+}
+
+/* The kernel must not forward beside us: XDP is the only way through. */
+static int forbid_forwarding(const char *ifname)
+{
+	static const char *const families[] = {"ipv4", "ipv6"};
+	char path[128];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		_cleanup_close_ int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/forwarding", families[i],
+			 ifname);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue; /* a kernel without this family */
+		if (fd < 0 || write(fd, "0", 1) != 1) {
+			sp_error("sallyportd: failed to switch off %s: %s", path, strerror(errno));
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static int open_iface(struct sp_daemon *daemon, const struct sp_config_iface *config)
+{
+	struct sp_engine_iface *entry = &daemon->ifaces[daemon->iface_count];
+	uint32_t slot = daemon->iface_count;
+	int rc = sp_paths_iface_probe(config->name, &entry->ifindex, &entry->iface);
+
+	if (rc) {
+		sp_error("%s:%u: interfaces.%s: failed to find it: %s", config->source.file,
+			 config->source.line, config->name, strerror(-rc));
+		return rc;
+	}
+	entry->iface.roles = config->roles;
+	entry->iface.slot = slot;
+	entry->iface.xsk_base = slot * SP_QUEUE_MAX;
+	daemon->iface_count++;
+	rc = forbid_forwarding(config->name);
+	if (rc)
+		return rc;
+	rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
+	return rc ? rc : sp_paths_iface_add(daemon->paths, entry->ifindex, &entry->iface);
+}
+
+/* Closed while it is attached: gateway->open is set when everything else stands. */
+static int attach_iface(struct sp_daemon *daemon, uint32_t slot)
+{
+	struct sp_engine_iface *entry = &daemon->ifaces[slot];
+	int rc = sp_dataplane_attach(daemon->dataplane, &entry->iface, entry->ifindex,
+				     (enum sp_attach_mode)daemon->config->gateway.attach,
+				     &daemon->attached[slot]);
+
+	if (rc)
+		sp_error("sallyportd: failed to attach to %s: %s", entry->iface.name,
+			 strerror(-rc));
+	else if (daemon->attached[slot].mode == SP_ATTACH_GENERIC)
+		sp_warning("sallyportd: %s runs in generic mode, slowly: %s", entry->iface.name,
+			   daemon->attached[slot].reason);
+	return rc;
+}
+
+static int open_paths(struct sp_daemon *daemon)
+{
+	static const struct sp_paths_upcalls upcalls;
+	const struct sp_config *config = daemon->config;
+	int rc = sp_paths_open(daemon->dataplane, &upcalls, daemon, &daemon->paths);
+
+	for (uint32_t i = 0; i < config->iface_count && !rc; i++)
+		rc = open_iface(daemon, &config->ifaces[i]);
+	if (!rc)
+		rc = sp_paths_sync(daemon->paths);
+	for (uint32_t i = 0; i < daemon->iface_count && !rc; i++)
+		rc = attach_iface(daemon, i);
+	return rc;
+}
+
+static uint32_t choose_workers(const struct sp_daemon *daemon)
+{
+	uint32_t workers = SP_WORKER_MAX;
+
+	for (uint32_t i = 0; i < daemon->iface_count; i++) {
+		if (daemon->ifaces[i].iface.queues < workers)
+			workers = daemon->ifaces[i].iface.queues;
+	}
+	if (daemon->config->gateway.workers && daemon->config->gateway.workers < workers)
+		workers = daemon->config->gateway.workers;
+	return workers ? workers : 1;
+}
+
+/* The last CPUs first: CPU 0 has the loop and most interrupts. One CPU: nothing to pin. */
+static void choose_cpus(uint32_t workers, int *ret_cpus)
+{
+	cpu_set_t allowed;
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < SP_WORKER_MAX; i++)
+		ret_cpus[i] = -1;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) < 2)
+		return;
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && k < workers; cpu--) {
+		if (CPU_ISSET(cpu, &allowed))
+			ret_cpus[k++] = cpu;
+	}
+}
+
+static int open_tun(struct sp_daemon *daemon)
+{
+	int rc;
+
+	if (!daemon->config->wireguard_count)
+		return 0;
+	rc = sp_tun_open(SP_TUN_NAME, daemon->workers, daemon->tun_fds);
+	if (rc) {
+		sp_error("sallyportd: failed to make the TUN device %s: %s", SP_TUN_NAME,
+			 strerror(-rc));
+		return rc;
+	}
+	daemon->has_tun = true;
+	rc = forbid_forwarding(SP_TUN_NAME);
+	return rc ? rc : sp_tun_up(SP_TUN_NAME, daemon->config->wireguards[0].mtu);
+}
+
+static int open_aead(struct sp_daemon *daemon)
+{
+	const char *name = daemon->config->gateway.aead;
+
+	daemon->aead_ops = &sp_aead_openssl;
+	if (strcmp(name, "auto") && strcmp(name, daemon->aead_ops->name)) {
+		sp_error("sallyportd: gateway.aead: found \"%s\", expected \"auto\" or \"%s\"",
+			 name, daemon->aead_ops->name);
+		return -EINVAL;
+	}
+	return daemon->aead_ops->open(&daemon->aead);
+}
+
+static int open_engine(struct sp_daemon *daemon)
+{
+	const struct sp_config_gateway *gateway = &daemon->config->gateway;
+	struct sp_engine_config config = {.workers = daemon->workers,
+					  .ifaces = daemon->ifaces,
+					  .iface_count = daemon->iface_count,
+					  .frames = WORKER_FRAMES,
+					  .flows_max = gateway->flows_max / daemon->workers,
+					  .aead = daemon->aead_ops,
+					  .dataplane = daemon->dataplane,
+					  .sessions = daemon->sessions,
+					  .tun_fds = daemon->has_tun ? daemon->tun_fds : NULL};
+	int rc;
+
+	choose_cpus(daemon->workers, config.cpus);
+	rc = sp_engine_open(&config, &daemon->engine);
+	if (rc)
+		sp_error("sallyportd: failed to open the engine: %s", strerror(-rc));
+	return rc;
+}
+
+static int open_sessions(struct sp_daemon *daemon)
+{
+	uint32_t max = daemon->config->gateway.sessions_max;
+
+	daemon->peer_limit = max;
+	daemon->peers_by_id = calloc(max + 1, sizeof(*daemon->peers_by_id));
+	if (!daemon->peers_by_id)
+		return -ENOMEM;
+	return sp_sessions_open(max, max * INDEX_ROOM, daemon->workers, &daemon->sessions);
+}
+
+/* What is left is what later work needs: maps, routes, raw sockets, and binding a new port. */
+static int drop_capabilities(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW,
+			  CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1) < 0 ||
+	    capng_apply(CAPNG_SELECT_BOTH) < 0) {
+		sp_error("sallyportd: failed to give up capabilities");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static void init_gateway(struct sp_daemon *daemon)
+{
+	struct sp_gateway *gateway = daemon->shared->gateway;
+	uint32_t per_s = daemon->config->gateway.handshakes_per_s;
+
+	gateway->workers = daemon->workers;
+	gateway->handshake_cost_ns = SP_NS_PER_S / (per_s ? per_s : 1);
+	gateway->handshake_burst_ns = SP_NS_PER_S;
+	gateway->started_ns = daemon->started_ns;
+}
+
+/* The socket's folder, where systemd did not make it. */
+static int make_parent(const char *path)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (!dir)
+		return -ENOMEM;
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return mkdir(dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_control(struct sp_daemon *daemon)
+{
+	const struct sp_config_gateway *gateway = &daemon->config->gateway;
+	int rc = make_parent(gateway->control_path);
+
+	if (!rc)
+		rc = sp_control_open(daemon->loop, gateway->control_path, sp_daemon_on_request,
+				     daemon, &daemon->control);
+	if (rc) {
+		sp_error("sallyportd: failed to listen on %s: %s%s", gateway->control_path,
+			 strerror(-rc),
+			 rc == -EADDRINUSE ? " (is another sallyportd running?)" : "");
+		return rc;
+	}
+	if (!gateway->has_metrics)
+		return 0;
+	rc = sp_exporter_open(daemon->loop, &gateway->metrics, sp_daemon_metrics, daemon,
+			      &daemon->exporter);
+	if (rc)
+		sp_error("sallyportd: failed to serve metrics: %s", strerror(-rc));
+	return rc;
+}
+
+static int load_config(struct sp_daemon *daemon)
+{
+	struct sp_config_errors errors = {0};
+	int rc = sp_config_open(daemon->config_path, &daemon->config, &errors);
+
+	for (uint32_t i = 0; i < errors.count; i++)
+		sp_error("%s", errors.list[i].text);
+	if (rc && !errors.count)
+		sp_error("sallyportd: failed to read %s: %s", daemon->config_path, strerror(-rc));
+	sp_config_errors_fini(&errors);
+	return rc;
+}
+
+static int apply_first(struct sp_daemon *daemon)
+{
+	_cleanup_free_ char *text = NULL;
+	int rc = sp_daemon_apply(daemon, daemon->config, &text);
+
+	if (rc)
+		sp_error("%s", text ? text : strerror(-rc));
+	daemon->last_reload =
+		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};
+	return rc;
+}
+
+int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char *pin_dir)
+{
+	int rc;
+
+	*daemon = (struct sp_daemon){.loop = ev_default_loop(EVFLAG_AUTO),
+				     .config_path = config_path,
+				     .pin_dir = pin_dir,
+				     .started_ns = sp_clock_now_ns()};
+	if ((rc = load_config(daemon)) || (rc = open_control(daemon)) ||
+	    (rc = open_dataplane(daemon)) || (rc = open_paths(daemon)))
+		return rc;
+	daemon->workers = choose_workers(daemon);
+	init_gateway(daemon);
+	if ((rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
+	    (rc = open_engine(daemon)) || (rc = apply_first(daemon)) ||
+	    (rc = drop_capabilities()) || (rc = sp_engine_start(daemon->engine)))
+		return rc;
+	sp_daemon_watch(daemon);
+	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void close_peers_and_listeners(struct sp_daemon *daemon)
+{
+	struct sp_peer_state *peer, *next;
+	struct sp_user_state *user, *next_user;
+
+	HASH_ITER (hh, daemon->peers, peer, next)
+		sp_peer_close(peer);
+	while (daemon->listeners)
+		sp_listener_close(daemon->listeners);
+	HASH_ITER (hh, daemon->users, user, next_user) {
+		HASH_DEL(daemon->users, user);
+		free(user);
+	}
+}
+
+void sp_daemon_close(struct sp_daemon *daemon)
+{
+	if (daemon->shared)
+		__atomic_store_n(&daemon->shared->gateway->open, 0, __ATOMIC_RELEASE);
+	sp_exporter_close(daemon->exporter);
+	sp_control_close(daemon->control);
+	if (daemon->engine) {
+		sp_daemon_unwatch(daemon);
+		sp_engine_stop(daemon->engine);
+	}
+	close_peers_and_listeners(daemon);
+	sp_engine_close(daemon->engine);
+	sp_sessions_close(daemon->sessions);
+	if (daemon->aead)
+		daemon->aead_ops->close(daemon->aead);
+	for (uint32_t k = 0; daemon->has_tun && k < daemon->workers; k++)
+		close(daemon->tun_fds[k]);
+	sp_paths_close(daemon->paths);
+	if (daemon->dataplane)
+		sp_dataplane_remove(daemon->dataplane);
+	sp_dataplane_close(daemon->dataplane);
+	sp_config_close(daemon->config);
+	free(daemon->last_reload.error);
+	free(daemon->peers_by_id);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules and pools: planned first, then put in force by one generation word. */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "sallyport/core/addr.h"
+
+/* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */
+static const struct sp_config_port_range shared_default = {20000, 32767};
+static const struct sp_config_port_range own_default = {1024, 65535};
+
+struct hosts {
+	struct ifaddrs *list;
+};
+
+static void hosts_fini(struct hosts *hosts)
+{
+	if (hosts->list)
+		freeifaddrs(hosts->list);
+}
+
+static bool is_host_address(const struct hosts *hosts, const struct sp_addr *addr)
+{
+	struct sp_sockaddr sa;
+
+	for (const struct ifaddrs *i = hosts->list; i; i = i->ifa_next) {
+		if (i->ifa_addr && !sp_sockaddr_from_kernel(i->ifa_addr, &sa) &&
+		    sp_addr_equal(&sa.addr, addr))
+			return true;
+	}
+	return false;
+}
+
+static char *overlap_text(const struct sp_config_pool *pool, const struct sp_addr *addr,
+			  struct sp_config_port_range range, struct sp_config_port_range kernel)
+{
+	char addr_text[SP_ADDR_TEXT], *text;
+
+	if (asprintf(&text,
+		     "%s:%u: egress.%s.ports: found %u-%u, expected a range outside %u-%u: the host "
+		     "itself uses those on %s (sysctl net.ipv4.ip_local_port_range)",
+		     pool->source.file, pool->source.line, pool->name, range.min, range.max,
+		     kernel.min, kernel.max, sp_addr_format(addr, addr_text)) < 0)
+		return NULL;
+	return text;
+}
+
+static int plan_range(const struct sp_config_pool *pool, const struct sp_addr *addr,
+		      const struct hosts *hosts, struct sp_config_port_range *ret_range,
+		      char **ret_text)
+{
+	bool shared = is_host_address(hosts, addr);
+	struct sp_config_port_range kernel;
+	int rc;
+
+	*ret_range = pool->has_ports ? pool->ports : shared ? shared_default : own_default;
+	if (!shared)
+		return 0;
+	rc = sp_ports_ephemeral(&kernel);
+	if (rc)
+		return rc;
+	if (ret_range->max < kernel.min || ret_range->min > kernel.max)
+		return 0;
+	*ret_text = overlap_text(pool, addr, *ret_range, kernel);
+	return -EINVAL;
+}
+
+static int plan_pool(const struct sp_config_pool *from, const struct hosts *hosts,
+		     struct sp_policy_plan *plan, struct sp_nat_pool *to, char **ret_text)
+{
+	to->id = from->id;
+	to->route_ipv6 = from->route_ipv6;
+	to->addresses = calloc(from->address_count + 1, sizeof(*to->addresses));
+	if (!to->addresses)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < from->address_count; i++) {
+		struct sp_config_port_range range;
+		int rc = plan_range(from, &from->addresses[i], hosts, &range, ret_text);
+
+		if (rc)
+			return rc;
+		to->addresses[i] = (struct sp_nat_address){
+			.addr = from->addresses[i], .port_min = range.min, .port_max = range.max};
+		plan->addresses[plan->address_count++] = (struct sp_paths_pool_address){
+			.addr = from->addresses[i], .port_min = range.min, .port_max = range.max};
+		to->address_count++;
+	}
+	return sp_ports_listening(&to->excluded, &to->excluded_count);
+}
+
+static int plan_pools(const struct sp_config *config, struct sp_policy_plan *plan, char **ret_text)
+{
+	_cleanup_(hosts_fini) struct hosts hosts = {0};
+	uint32_t addresses = 0;
+	int rc = 0;
+
+	if (config->pool_count > SP_NAT_POOL_MAX)
+		return -E2BIG;
+	if (getifaddrs(&hosts.list) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		addresses += config->pools[i].address_count;
+	plan->addresses = calloc(addresses + 1, sizeof(*plan->addresses));
+	plan->pools = calloc(1, sizeof(*plan->pools));
+	if (!plan->addresses || !plan->pools)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->pool_count && !rc; i++) {
+		plan->pools->count = i + 1;
+		rc = plan_pool(&config->pools[i], &hosts, plan, &plan->pools->pools[i], ret_text);
+	}
+	return rc;
+}
+
+int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			  struct sp_policy_plan *ret_plan, char **ret_text)
+{
+	uint32_t needed = 0, max = daemon->shared->policy_nodes_max;
+	int rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
+
+	if (rc == -E2BIG && asprintf(ret_text,
+				     "policy: needs %u nodes, but only %u fit: write fewer or "
+				     "simpler rules",
+				     needed, max) < 0)
+		*ret_text = NULL;
+	return rc ? rc : plan_pools(config, ret_plan, ret_text);
+}
+
+void sp_policy_plan_fini(struct sp_policy_plan *plan)
+{
+	sp_policy_image_fini(&plan->image);
+	sp_nat_pools_close(plan->pools);
+	free(plan->addresses);
+	*plan = (struct sp_policy_plan){0};
+}
+
+/* Fill the half nobody reads, let the workers take the pools, then flip the generation word. */
+int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan)
+{
+	struct sp_shared *shared = daemon->shared;
+	uint32_t generation = shared->gateway->generation + 1;
+	struct sp_policy_node *half =
+		shared->policy + (size_t)(generation & 1) * shared->policy_nodes_max;
+	int rc;
+
+	rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses, plan->address_count);
+	if (!rc)
+		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
+	if (!rc)
+		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
+	if (rc)
+		return rc;
+	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users: a name keeps its id, and with it its buckets, over every reload. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "limits/limits.h"
+
+static const char gateway_name[] = "gateway";
+
+static uint32_t bucket_of(uint32_t user_id, enum sp_direction direction)
+{
+	return 2 * user_id + (direction == SP_DIR_DOWN);
+}
+
+const char *sp_user_name(const struct sp_daemon *daemon, uint32_t user_id)
+{
+	if (user_id == SP_USER_NOBODY || user_id >= daemon->shared->users_max)
+		return "";
+	return daemon->shared->users[user_id].name;
+}
+
+static uint32_t free_user_id(const struct sp_daemon *daemon, uint8_t *used)
+{
+	for (uint32_t id = SP_USER_GATEWAY + 1; id < daemon->shared->users_max; id++) {
+		if (!used[id]) {
+			used[id] = 1;
+			return id;
+		}
+	}
+	return 0;
+}
+
+static int name_user(struct sp_daemon *daemon, struct sp_config_user *user, uint8_t *used)
+{
+	struct sp_user_state *state;
+	size_t bytes = strlen(user->name) + 1;
+
+	HASH_FIND_STR(daemon->users, user->name, state);
+	if (!state) {
+		state = calloc(1, sizeof(*state) + bytes);
+		if (!state)
+			return -ENOMEM;
+		memcpy(state->name, user->name, bytes);
+		state->id = free_user_id(daemon, used);
+		if (!state->id) {
+			free(state);
+			return -ENOSPC;
+		}
+		HASH_ADD_STR(daemon->users, name, state);
+	}
+	user->id = state->id;
+	return 0;
+}
+
+int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config)
+{
+	uint8_t *used = calloc(daemon->shared->users_max, 1);
+	struct sp_user_state *state, *next;
+	int rc = used ? 0 : -ENOMEM;
+
+	if (rc)
+		return rc;
+	HASH_ITER (hh, daemon->users, state, next)
+		used[state->id] = 1;
+	for (uint32_t i = 0; i < config->user_count && !rc; i++)
+		rc = name_user(daemon, &config->users[i], used);
+	free(used);
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		config->pools[i].id = (uint16_t)(i + 1);
+	return rc;
+}
+
+static void publish_user(struct sp_daemon *daemon, const struct sp_config *config, uint32_t index)
+{
+	const struct sp_config_user *from = &config->users[index];
+	struct sp_shared *shared = daemon->shared;
+	struct sp_user *to = &shared->users[from->id];
+	uint32_t up = bucket_of(from->id, SP_DIR_UP), down = bucket_of(from->id, SP_DIR_DOWN);
+	struct sp_config_limit limit;
+
+	sp_limits_of_user(config, index, &limit);
+	sp_limits_apply(&limit, &shared->buckets[up], &shared->buckets[down]);
+	strncpy(to->name, from->name, sizeof(to->name) - 1);
+	to->flow_max = from->flows_max;
+	to->bucket_up = limit.up_bps ? up : 0;
+	to->bucket_down = limit.down_bps ? down : 0;
+}
+
+/* Names that are gone lose their entry; their peers are closed already. */
+static void retire_users(struct sp_daemon *daemon, const struct sp_config *config)
+{
+	struct sp_user_state *state, *next;
+
+	HASH_ITER (hh, daemon->users, state, next)
+		state->wanted = false;
+	for (uint32_t i = 0; i < config->user_count; i++) {
+		HASH_FIND_STR(daemon->users, config->users[i].name, state);
+		state->wanted = true;
+	}
+	HASH_ITER (hh, daemon->users, state, next) {
+		if (state->wanted)
+			continue;
+		memset(&daemon->shared->users[state->id], 0, sizeof(struct sp_user));
+		HASH_DEL(daemon->users, state);
+		free(state);
+	}
+}
+
+void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *config)
+{
+	struct sp_user *gateway = &daemon->shared->users[SP_USER_GATEWAY];
+
+	memcpy(gateway->name, gateway_name, sizeof(gateway_name));
+	gateway->flow_max = UINT32_MAX;
+	for (uint32_t i = 0; i < config->user_count; i++)
+		publish_user(daemon, config, i);
+	retire_users(daemon, config);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/pipeline.h"
+
+#include <string.h>
+
+#include "sallyport/core/route.h"
+#include "sallyport/core/seqlock.h"
+#include "sallyport/core/wire.h"
+
+/* How often a next hop in use says so: the daemon keeps it alive by that. */
+#define USED_EVERY_NS 1000000000ull
+#define ROUTE_TRIES   64
+
+static enum sp_reason find_route(struct sp_worker *w, const struct sp_addr *dst,
+				 struct sp_route *ret_route)
+{
+	const struct sp_gateway *g = w->shared->gateway;
+
+	for (int tries = 0; tries < ROUTE_TRIES; tries++) {
+		uint32_t seq = sp_seq_begin(&g->route_seq);
+		uint32_t count = __atomic_load_n(&g->route_count, __ATOMIC_RELAXED);
+		int at = sp_route_find(w->shared->routes, count, dst);
+		struct sp_route route;
+
+		if (at >= 0)
+			sp_seq_copy(&route, &w->shared->routes[at], sizeof(route) / 8);
+		if (sp_seq_retry(&g->route_seq, seq))
+			continue;
+		if (at < 0)
+			return SP_R_NO_ROUTE;
+		*ret_route = route;
+		return SP_R_NONE;
+	}
+	return SP_R_NO_ROUTE;
+}
+
+static enum sp_reason read_nexthop(struct sp_worker *w, uint32_t id, struct sp_nexthop *ret_nexthop)
+{
+	struct sp_nexthop n;
+
+	if (id == 0 || id >= SP_NEXTHOP_MAX || !sp_nexthop_read(&w->shared->nexthops[id], &n))
+		return SP_R_NO_NEIGHBOUR;
+	if (n.state == SP_NEXTHOP_PENDING)
+		sp_worker_resolve(w, n.ifindex, &n.addr);
+	if (n.state != SP_NEXTHOP_READY || n.slot >= SP_IFACE_MAX)
+		return SP_R_NO_NEIGHBOUR;
+	*ret_nexthop = n;
+	return SP_R_NONE;
+}
+
+enum sp_reason sp_path_find(struct sp_worker *w, struct sp_entry *entry,
+			    struct sp_nexthop *ret_nexthop)
+{
+	struct sp_neighbour neighbour;
+	struct sp_route route;
+	enum sp_reason r = find_route(w, &entry->key.dst, &route);
+	uint32_t id;
+
+	if (r)
+		return r;
+	id = route.nexthop_id;
+	if (id == 0) {
+		struct sp_neighbour_key key = {.addr = entry->key.dst, .ifindex = route.ifindex};
+
+		if (sp_dataplane_neighbour_lookup(w->config.dataplane, &key, &neighbour)) {
+			sp_worker_resolve(w, route.ifindex, &entry->key.dst);
+			return SP_R_NO_NEIGHBOUR;
+		}
+		id = neighbour.nexthop_id;
+	}
+	r = read_nexthop(w, id, ret_nexthop);
+	if (r)
+		return r;
+	entry->nexthop_id = id;
+	entry->nexthop_addr = ret_nexthop->addr;
+	entry->route_seq = w->route_seq;
+	return SP_R_NONE;
+}
+
+enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
+			   struct sp_nexthop *ret_nexthop)
+{
+	struct sp_nexthop *shared, n;
+	enum sp_reason r;
+
+	if (entry->route_seq != w->route_seq || entry->nexthop_id == 0 ||
+	    read_nexthop(w, entry->nexthop_id, &n) ||
+	    !sp_addr_equal(&n.addr, &entry->nexthop_addr)) {
+		r = sp_path_find(w, entry, &n);
+		if (r)
+			return r;
+	}
+	shared = &w->shared->nexthops[entry->nexthop_id];
+	if (w->now_ns - n.used_ns > USED_EVERY_NS)
+		__atomic_store_n(&shared->used_ns, w->now_ns, __ATOMIC_RELAXED);
+	*ret_nexthop = n;
+	return SP_R_NONE;
+}
+
+void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version)
+{
+	memcpy(data, nexthop->dmac, 6);
+	memcpy(data + 6, nexthop->smac, 6);
+	sp_store16(data + 12, sp_swap16(version == 4 ? SP_ETHERTYPE_IPV4 : SP_ETHERTYPE_IPV6));
+}

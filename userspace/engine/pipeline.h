@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of a packet through a worker, one file each. Its worker's thread. */
+#ifndef SP_ENGINE_PIPELINE_H
+#define SP_ENGINE_PIPELINE_H
+
+#include "engine/worker.h"
+
+/* open.c: w->up is authenticated; those with an inner packet go on to sp_up_forward. */
+void sp_open_run(struct sp_worker *w);
+
+/* pipeline_up.c: an authentic inner packet, item->data at its IP header. */
+void sp_up_forward(struct sp_worker *w, struct sp_item *item);
+
+/* pipeline_down.c: w->down, un-NATed by XDP, into its tunnel. */
+void sp_down_run(struct sp_worker *w);
+/* A packet that goes into peer's tunnel: TTL (unless the gateway made it), MTU, MSS, limit. */
+struct sp_enter {
+	struct sp_peer *peer;
+	uint32_t mtu;	/* for the MSS: the smaller of both tunnels */
+	bool is_routed; /* counts as a hop */
+	bool is_limited; /* XDP has not taken it from the user's bucket */
+};
+enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp_packet *ip,
+			     const struct sp_enter *enter);
+
+/* seal.c */
+void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
+void sp_seal_run(struct sp_worker *w);
+
+/* judge.c: the policy, and what a new policy means for a flow. */
+enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
+			    uint32_t user_id, struct sp_policy_answer *ret_answer);
+/* An entry of an old generation; when it is denied, it is gone from everywhere. */
+enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
+/* The reply whose original direction is key; XDP marked it stale. */
+enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);
+
+/* flow.c: the worker's flows. from NULL: the gateway itself. */
+enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
+			     const struct sp_peer *from, struct sp_entry **ret_entry);
+/* An entry that exists here or, made by another worker, in sp_flows. NULL: none. */
+struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key);
+/* Strict source check: is addr the peer's? 0 is the gateway. */
+bool sp_flow_source_is(struct sp_worker *w, const struct sp_addr *addr, uint32_t peer_id);
+void sp_flow_touch(struct sp_worker *w, struct sp_entry *entry, const struct sp_packet *ip);
+
+/* flow_store.c: the way to sp_flows and out of it. */
+void sp_flow_reply_key(const struct sp_entry *entry, struct sp_flow_key *ret_key);
+void sp_flow_original_key(const struct sp_entry *entry, struct sp_flow_key *ret_key);
+/* The original half as it stands in sp_flows. */
+void sp_flow_record(const struct sp_worker *w, const struct sp_entry *entry,
+		    struct sp_flow *ret_flow);
+void sp_flow_publish(struct sp_worker *w, struct sp_entry *entry);
+/* Out of the table with its mate and its binding, and both halves out of sp_flows. */
+void sp_flow_end(struct sp_worker *w, struct sp_entry *entry);
+/* Out of this table only: the flow is another worker's. */
+void sp_flow_forget(struct sp_worker *w, struct sp_entry *entry);
+/* Both halves of sp_flows take over the entry's generation. */
+void sp_flow_mark(struct sp_worker *w, struct sp_entry *entry);
+/*
+ * Removals first, then what is fresh: an ended flow's port may serve a fresh one. What sp_flows did
+ * not take stays in w->fresh, unpublished.
+ */
+void sp_flow_flush(struct sp_worker *w);
+/* After the batch has left: what is still unpublished ends. */
+void sp_flow_abandon(struct sp_worker *w);
+
+/* housekeep.c: expiry and the numbers in sp_flows, a slice at a time. */
+void sp_housekeep(struct sp_worker *w, uint64_t now_ns);
+
+/* path.c: the next hop of an entry towards outside. */
+enum sp_reason sp_path_find(struct sp_worker *w, struct sp_entry *entry,
+			    struct sp_nexthop *ret_nexthop);
+enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
+			   struct sp_nexthop *ret_nexthop);
+void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
+
+/* answer.c: ICMP answers about a packet that cannot go on, into a frame of their own. */
+enum sp_answer { SP_ANSWER_TOO_BIG, SP_ANSWER_TIME_EXCEEDED };
+void sp_answer_user(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
+		    const struct sp_packet *ip, struct sp_peer *peer, uint32_t mtu);
+void sp_answer_outside(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
+		       const struct sp_packet *ip, uint32_t mtu);
+
+/* icmp_error.c: an ICMP error that a user sends about what it received. */
+enum sp_reason sp_icmp_error_up(struct sp_worker *w, struct sp_item *item, const struct sp_peer *from,
+				struct sp_entry **ret_entry);
+
+/* host.c: the TUN device. */
+bool sp_host_write(struct sp_worker *w, const uint8_t *data, uint32_t bytes);
+/* Packets of the gateway itself; the number read. */
+unsigned int sp_host_run(struct sp_worker *w, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/policy.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/diagram.h"
+#include "policy/image.h"
+#include "sallyport/abi/session.h"
+#include "sallyport/abi/verdict.h"
+#include "sallyport/core/addr.h"
+
+/* Slots of the scope level, as the low bits of the first key word. */
+#define OUTER_V4 0
+#define OUTER_V6 SP_POLICY_SCOPE_V6
+#define INNER_V4 SP_POLICY_SCOPE_INNER
+#define INNER_V6 (SP_POLICY_SCOPE_INNER | SP_POLICY_SCOPE_V6)
+
+/* While compiling, as many nodes may exist as this many times the finished image may have. */
+#define SCRATCH_FACTOR 64u
+#define SCRATCH_MIN    (1u << 20)
+
+/* Diagrams of rules by who they are for; what a user gets is the minimum of a few of them. */
+struct compiler {
+	const struct sp_config *config;
+	struct sp_diagram d;
+	struct sp_diagram_sum anyone;
+	struct sp_diagram_sum *groups;
+	struct sp_diagram_sum *users;
+};
+
+/* An IPv4 and an IPv6 half, each over the address levels. */
+struct families {
+	struct sp_diagram_sum v4, v6;
+};
+
+static uint32_t leaf(uint32_t rule_id)
+{
+	return SP_DIAGRAM_LEAF | rule_id;
+}
+
+static void add_prefix(struct sp_diagram *d, struct families *f, const struct sp_prefix *p,
+		       uint32_t child)
+{
+	if (p->len >= 96 && sp_addr_is_v4(&p->addr))
+		sp_diagram_sum_add(d, &f->v4,
+				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b + 12,
+						     p->len - 96u, child));
+	else
+		sp_diagram_sum_add(d, &f->v6,
+				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b, p->len,
+						     child));
+}
+
+/* The gateway's own inner addresses; the configuration keeps them with their network's length. */
+static void add_gateway(struct compiler *c, struct families *f, uint32_t child)
+{
+	for (uint32_t i = 0; i < c->config->wireguard_count; i++) {
+		const struct sp_config_wireguard *wg = &c->config->wireguards[i];
+
+		for (uint32_t k = 0; k < wg->address_count; k++) {
+			struct sp_prefix host = wg->addresses[k];
+
+			host.len = 128;
+			add_prefix(&c->d, f, &host, child);
+		}
+	}
+}
+
+static void add_peers(struct compiler *c, struct families *f, uint32_t child)
+{
+	for (uint32_t i = 0; i < c->config->peer_count; i++) {
+		const struct sp_config_peer *peer = &c->config->peers[i];
+
+		for (uint32_t k = 0; k < peer->address_count; k++)
+			add_prefix(&c->d, f, &peer->addresses[k], child);
+	}
+}
+
+static uint32_t proto_diagram(struct sp_diagram *d, uint8_t proto, uint32_t child)
+{
+	return sp_diagram_prefix(d, SP_POLICY_LEVEL_PROTO, &proto, 8, child);
+}
+
+static uint32_t service_diagram(struct sp_diagram *d, const struct sp_config_service *service,
+				uint32_t child)
+{
+	struct sp_diagram_sum sum = {0};
+	uint32_t ports = child;
+
+	if (service->proto == IPPROTO_ICMP || service->proto == IPPROTO_ICMPV6)
+		return sp_diagram_min(d, proto_diagram(d, IPPROTO_ICMP, child),
+				      proto_diagram(d, IPPROTO_ICMPV6, child));
+	if (service->port_count) {
+		for (uint32_t i = 0; i < service->port_count; i++)
+			sp_diagram_sum_add(d, &sum,
+					   sp_diagram_range(d, SP_POLICY_LEVEL_PORT, 4,
+							    service->ports[i].min,
+							    service->ports[i].max, child));
+		ports = sp_diagram_sum_total(d, &sum);
+	}
+	if (service->proto)
+		return proto_diagram(d, service->proto, ports);
+	if (!service->port_count)
+		return child;
+	return sp_diagram_min(d, proto_diagram(d, IPPROTO_TCP, ports),
+			      proto_diagram(d, IPPROTO_UDP, ports));
+}
+
+static uint32_t rule_services(struct compiler *c, const struct sp_config_rule *rule, uint32_t child)
+{
+	struct sp_diagram_sum sum = {0};
+
+	if (rule->service_any)
+		return child;
+	for (uint32_t i = 0; i < rule->service_count; i++) {
+		const struct sp_config_service *s = &c->config->services[rule->services[i]];
+
+		sp_diagram_sum_add(&c->d, &sum, service_diagram(&c->d, s, child));
+	}
+	return sp_diagram_sum_total(&c->d, &sum);
+}
+
+/* Everything of a rule but who it is for. */
+static uint32_t rule_diagram(struct compiler *c, uint32_t index)
+{
+	const struct sp_config_rule *rule = &c->config->rules[index];
+	uint32_t slot[16] = {0}, service = rule_services(c, rule, leaf(index + 1));
+	struct families named = {0};
+
+	if (rule->to_gateway)
+		add_gateway(c, &named, service);
+	for (uint32_t i = 0; i < rule->destination_count; i++) {
+		const struct sp_config_destination *dst =
+			&c->config->destinations[rule->destinations[i]];
+
+		for (uint32_t k = 0; k < dst->prefix_count; k++)
+			add_prefix(&c->d, &named, &dst->prefixes[k], service);
+	}
+	slot[INNER_V4] = sp_diagram_sum_total(&c->d, &named.v4);
+	slot[INNER_V6] = sp_diagram_sum_total(&c->d, &named.v6);
+	slot[OUTER_V4] = rule->to_any ? service : slot[INNER_V4];
+	slot[OUTER_V6] = rule->to_any ? service : slot[INNER_V6];
+	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
+}
+
+static void add_rule(struct compiler *c, uint32_t index)
+{
+	const struct sp_config_rule *rule = &c->config->rules[index];
+	uint32_t ref = rule_diagram(c, index);
+
+	if (rule->from_any) {
+		sp_diagram_sum_add(&c->d, &c->anyone, ref);
+		return;
+	}
+	for (uint32_t i = 0; i < rule->group_count; i++)
+		sp_diagram_sum_add(&c->d, &c->groups[rule->groups[i]], ref);
+	for (uint32_t i = 0; i < rule->user_count; i++)
+		sp_diagram_sum_add(&c->d, &c->users[rule->users[i]], ref);
+}
+
+/* The gateway's pings and answers out of its TUN device need no rule; nothing else is its own. */
+static uint32_t gateway_diagram(struct compiler *c)
+{
+	uint32_t slot[16] = {0};
+
+	slot[INNER_V4] = leaf(0);
+	slot[INNER_V6] = leaf(0);
+	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
+}
+
+/* refs by user_id, padded to a multiple of 16, folded up to one root. */
+static uint32_t user_tree(struct sp_diagram *d, uint32_t *refs, uint32_t count)
+{
+	for (uint32_t level = SP_POLICY_LEVEL_SCOPE; level-- > SP_POLICY_LEVEL_USER;) {
+		uint32_t out = 0;
+
+		for (uint32_t i = 0; i < count; i += 16) {
+			uint32_t slot[16] = {0};
+
+			for (uint32_t k = 0; k < 16 && i + k < count; k++)
+				slot[k] = refs[i + k];
+			refs[out++] = sp_diagram_branch(d, level, slot);
+		}
+		count = out;
+	}
+	return refs[0];
+}
+
+static int rules_root(struct compiler *c, uint32_t *ret_root)
+{
+	const struct sp_config *config = c->config;
+	uint32_t count = SP_POLICY_USER_ID(config->user_count);
+	_cleanup_free_ uint32_t *refs = calloc(count, sizeof(*refs));
+	_cleanup_free_ uint32_t *groups = calloc(config->group_count + 1u, sizeof(*groups));
+	uint32_t anyone, ref;
+
+	if (!refs || !groups)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->rule_count && !c->d.error; i++)
+		add_rule(c, i);
+	anyone = sp_diagram_sum_total(&c->d, &c->anyone);
+	for (uint32_t i = 0; i < config->group_count; i++)
+		groups[i] = sp_diagram_sum_total(&c->d, &c->groups[i]);
+	refs[SP_USER_GATEWAY] = gateway_diagram(c);
+	for (uint32_t i = 0; i < config->user_count && !c->d.error; i++) {
+		const struct sp_config_user *user = &config->users[i];
+
+		ref = sp_diagram_min(&c->d, anyone, sp_diagram_sum_total(&c->d, &c->users[i]));
+		for (uint32_t k = 0; k < user->group_count; k++)
+			ref = sp_diagram_min(&c->d, ref, groups[user->groups[k]]);
+		refs[SP_POLICY_USER_ID(i)] = ref;
+	}
+	ref = user_tree(&c->d, refs, count);
+	if (c->d.error)
+		return c->d.error;
+	*ret_root = ref;
+	return 0;
+}
+
+static uint32_t scope_root(struct compiler *c)
+{
+	struct families inner = {0};
+	uint32_t slot[16] = {0};
+
+	add_gateway(c, &inner, leaf(0));
+	add_peers(c, &inner, leaf(0));
+	slot[OUTER_V4] = sp_diagram_sum_total(&c->d, &inner.v4);
+	slot[OUTER_V6] = sp_diagram_sum_total(&c->d, &inner.v6);
+	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
+}
+
+static void name_copy(char to[SP_NAME_BYTES], const char *from)
+{
+	if (from)
+		memcpy(to, from, strnlen(from, SP_NAME_BYTES - 1));
+}
+
+static void fill_verdict(struct sp_policy_node *node, const struct sp_config_rule *rule,
+			 uint32_t id)
+{
+	node->kind = SP_POLICY_RULE;
+	node->rule.rule_id = id;
+	if (!rule) {
+		node->rule.action = SP_ACTION_ALLOW;
+		name_copy(node->rule.name, "gateway itself");
+		return;
+	}
+	node->rule.action = rule->allow ? SP_ACTION_ALLOW : SP_ACTION_DENY;
+	node->rule.pool_id = rule->pool == UINT32_MAX ? 0 : (uint16_t)(rule->pool + 1);
+	node->rule.on_change = rule->on_change;
+	node->rule.log = rule->log;
+	node->rule.line = rule->source.line;
+	name_copy(node->rule.name, rule->name);
+}
+
+static void fill_head(const struct sp_config *config, const struct sp_policy_header *roots,
+		      struct sp_policy_node *nodes)
+{
+	struct sp_policy_header *h = &nodes[0].header;
+
+	nodes[0].kind = SP_POLICY_HEADER;
+	*h = *roots;
+	h->magic = SP_POLICY_MAGIC;
+	h->abi = SP_ABI_VERSION;
+	h->rule_count = config->rule_count;
+	h->user_count = config->user_count;
+	name_copy(h->name, config->gateway.name);
+	fill_verdict(&nodes[1], NULL, 0);
+	for (uint32_t i = 0; i < config->rule_count; i++)
+		fill_verdict(&nodes[2 + i], &config->rules[i], i + 1);
+}
+
+static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_image *ret_image,
+		   uint32_t *ret_needed)
+{
+	const struct sp_config *config = c->config;
+	struct sp_policy_header roots = {0};
+	struct sp_policy_node *nodes = NULL;
+	uint32_t scope, rules;
+	int r;
+
+	scope = scope_root(c);
+	r = rules_root(c, &rules);
+	if (!r)
+		r = sp_policy_image_emit(&c->d, scope, rules, config->rule_count, nodes_max, &nodes,
+					 ret_needed, &roots);
+	if (r)
+		return r;
+	fill_head(config, &roots, nodes);
+	ret_image->nodes = nodes;
+	ret_image->count = roots.count;
+	return 0;
+}
+
+int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
+		      struct sp_policy_image *ret_image, uint32_t *ret_needed)
+{
+	_cleanup_free_ struct sp_diagram_sum *groups =
+		calloc(config->group_count + 1u, sizeof(*groups));
+	_cleanup_free_ struct sp_diagram_sum *users =
+		calloc(config->user_count + 1u, sizeof(*users));
+	struct compiler c = {.config = config, .groups = groups, .users = users};
+	uint64_t scratch = (uint64_t)nodes_max * SCRATCH_FACTOR;
+	uint32_t needed = 0;
+	int r;
+
+	if (!groups || !users)
+		return -ENOMEM;
+	if (scratch < SCRATCH_MIN)
+		scratch = SCRATCH_MIN;
+	r = sp_diagram_init(&c.d, scratch > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch);
+	if (r)
+		return r;
+	r = compile(&c, nodes_max, ret_image, &needed);
+	sp_diagram_fini(&c.d);
+	if (ret_needed && (!r || r == -E2BIG))
+		*ret_needed = needed;
+	return r;
+}
+
+void sp_policy_image_fini(struct sp_policy_image *image)
+{
+	if (!image)
+		return;
+	free(image->nodes);
+	image->nodes = NULL;
+	image->count = 0;
+}
+
+int sp_policy_apply(const struct sp_policy_image *image, uint32_t generation,
+		    struct sp_policy_node *half, uint32_t nodes_max)
+{
+	struct sp_policy_node head;
+	uint32_t old = half[0].kind == SP_POLICY_HEADER ? half[0].header.count : 0;
+
+	if (!image->count || image->count > nodes_max)
+		return -E2BIG;
+	head = image->nodes[0];
+	head.header.generation = generation;
+	/* What reads this half by mistake meanwhile finds no header, and denies. */
+	half[0].kind = SP_POLICY_EMPTY;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memcpy(half + 1, image->nodes + 1, (image->count - 1) * sizeof(*half));
+	/* Longer leftovers of an older policy would be shown by dumps as if they counted. */
+	if (old > image->count && old <= nodes_max)
+		memset(half + image->count, 0, (old - image->count) * sizeof(*half));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	half[0] = head;
+	if (memcmp(half, &head, sizeof(head)) ||
+	    memcmp(half + 1, image->nodes + 1, (image->count - 1) * sizeof(*half)))
+		return -EIO;
+	return 0;
+}
