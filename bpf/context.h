@@ -4,9 +4,9 @@
 #define SP_BPF_CONTEXT_H
 
 #include "maps.h"
+#include "packet.h"
 
 #include "sallyport/core/bucket.h"
-#include "sallyport/core/parse.h"
 
 struct sp_xdp {
 	struct xdp_md *ctx;

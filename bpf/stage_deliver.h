@@ -8,8 +8,9 @@
 
 SP_INLINE enum sp_verdict sp_deliver_foreign(struct sp_xdp *x)
 {
-	/* Neighbour discovery may use link-local addresses that netlink has not told us of yet. */
-	if (sp_is_link_local6(&x->packet.dst))
+	/* Never forwarded by anyone; netlink may not have told us of a new one yet. */
+	if (sp_is_link_local6(&x->packet.dst) &&
+	    !(x->packet.proto == SP_PROTO_UDP && sp_is_listener(x->packet.dport_be)))
 		return SP_V_PASS;
 	if (!x->iface)
 		return sp_drop(x, SP_R_NO_INTERFACE);

@@ -40,6 +40,13 @@ SP_INLINE bool sp_is_dhcp_answer(const struct sp_packet *p)
 	       p->sport_be == (__be16)sp_swap16(67) && p->dport_be == (__be16)sp_swap16(68);
 }
 
+/* RFC 4861 7.1: types 133 to 137, and the hop limit proves that no router passed it on. */
+SP_INLINE bool sp_is_neighbour_discovery(const struct sp_packet *p)
+{
+	return p->proto == SP_PROTO_ICMPV6 && p->version == 6 && p->ttl == 255 &&
+	       p->icmp >> 8 >= 133 && p->icmp >> 8 <= 137;
+}
+
 SP_INLINE enum sp_verdict sp_locate(struct sp_xdp *x)
 {
 	const struct sp_addr *dst = &x->packet.dst;
@@ -47,7 +54,7 @@ SP_INLINE enum sp_verdict sp_locate(struct sp_xdp *x)
 
 	x->iface = bpf_map_lookup_elem(&sp_ifaces, &ifindex);
 	x->roles = x->iface ? x->iface->roles : 0;
-	if (sp_is_group(dst))
+	if (sp_is_group(dst) || sp_is_neighbour_discovery(&x->packet))
 		return SP_V_PASS;
 	if (sp_is_unspecified(dst))
 		return sp_drop(x, SP_R_UNSPECIFIED);

@@ -7,7 +7,7 @@
 
 SP_INLINE enum sp_verdict sp_parse(struct sp_xdp *x)
 {
-	enum sp_reason reason = sp_parse_ethernet(sp_data(x), sp_end(x), &x->packet);
+	enum sp_reason reason = sp_packet_parse(x->ctx, &x->packet);
 
 	if (reason != SP_R_NONE)
 		return sp_drop(x, reason);

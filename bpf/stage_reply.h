@@ -6,8 +6,6 @@
 #include "context.h"
 #include "flow.h"
 
-#include "sallyport/core/rewrite.h"
-
 SP_INLINE bool sp_is_icmp_type(const struct sp_packet *p, __u8 v4_type, __u8 v6_type)
 {
 	return p->icmp >> 8 == (p->version == 4 ? v4_type : v6_type);
@@ -20,7 +18,7 @@ SP_INLINE enum sp_reason sp_error_key(const struct sp_xdp *x, struct sp_packet *
 	struct sp_flow_key key;
 	enum sp_reason reason;
 
-	reason = sp_parse_embedded(sp_data(x), sp_end(x), &x->packet, ret_inner);
+	reason = sp_packet_parse_embedded(x->ctx, &x->packet, ret_inner);
 	if (reason != SP_R_NONE)
 		return reason;
 	if (ret_inner->fragment == SP_FRAGMENT_LATER ||
@@ -89,13 +87,12 @@ SP_INLINE enum sp_reason sp_undo_nat(const struct sp_xdp *x, const struct sp_flo
 	enum sp_reason reason;
 
 	if (x->packet.icmp_error) {
-		reason = sp_rewrite_embedded(sp_data(x), sp_end(x), &x->packet, inner,
-					     SP_REWRITE_SRC, &flow->nat_addr, flow->nat_port_be);
+		reason = sp_packet_rewrite_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
+						    flow->nat_port_be);
 		if (reason != SP_R_NONE)
 			return reason;
 	}
-	return sp_rewrite(sp_data(x), sp_end(x), &x->packet, SP_REWRITE_DST, &flow->nat_addr,
-			  flow->nat_port_be);
+	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
 }
 
 SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *key,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The gateway of the lab: its configuration, its daemon, its command line. Sourced by lib.sh.
+# shellcheck disable=SC2034,SC2153,SC2154 # variables come from lib.sh and go to the scenarios
 
 # gw_config [FILE]: writes it for the topology that is up. What a scenario changes, it sets first:
 #   GW_POLICY      rules in order (default: staff may reach the web host with any protocol)

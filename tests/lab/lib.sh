@@ -8,9 +8,9 @@
 #                        net                                             net
 #
 # The router forwards, as an internet would. Outer addresses are documentation prefixes.
+# shellcheck disable=SC2034,SC2174 # most variables are for those who source this
 set -uo pipefail
 
-# shellcheck disable=SC2034 # several of these are for who sources this
 LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT_DIR=$(cd "$LAB_DIR/../.." && pwd)
 BUILD=${BUILD:-$ROOT_DIR/build}
@@ -138,10 +138,11 @@ lab_ns() {
 	nsenter --net="/run/netns/$LAB-$1" sysctl -qw net.ipv4.ping_group_range='0 2147483647' \
 		net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 }
-# lab_gw_mounts: what the gateway sees under /sys is of its own namespace.
+# lab_gw_mounts: what the gateway sees under /sys and /run is its own.
 lab_gw_mounts() {
 	lab_spawn "$T/holder.log" nsenter --net="/run/netns/$LAB-gw" unshare --mount --propagation private \
-		sh -c 'mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && exec sleep infinity'
+		sh -c 'mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf &&
+			exec sleep infinity'
 	GW_HOLDER=$SPAWNED
 	within 5 nsenter --mount="/proc/$GW_HOLDER/ns/mnt" test -w /sys/fs/bpf -a -e /sys/class/net/lo ||
 		{ cat "$T/holder.log" && exit 2; }
@@ -248,7 +249,8 @@ lab_internet() {
 	for a in $WEB4 $WEB6; do
 		lab_spawn "$T/iperf.$a.log" nsenter --net="/run/netns/$LAB-net" iperf3 -s -B "$a" -p 5201
 	done
-	within 5 at net curl -sfo /dev/null "http://$WEB4/whoami" || { cat "$T/web.log" && exit 2; }
+	# The last address is bound last.
+	within 5 at net curl -sfo /dev/null "http://[$EVIL6]/whoami" || { cat "$T/web.log" && exit 2; }
 }
 
 # ------------------------------------------------------------------ keys and clients

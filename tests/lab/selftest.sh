@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The lab without Sallyport: wireguard-go and nftables stand in for the gateway. What fails here is
 # a fault of the lab, not of the gateway.
+# shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh" || exit 2
 lab_init
 for topology in one_nic two_nic; do
@@ -24,7 +25,7 @@ for topology in one_nic two_nic; do
 	gwi nft -f - <<-NFT
 	table inet standin {
 	  chain post { type nat hook postrouting priority 100; oifname out0 masquerade; }
-	  chain fwd { type filter hook forward priority 0; ip daddr $EVIL4 drop; ip6 daddr $EVIL6 drop; }
+	  chain forbid { type filter hook forward priority 0; ip daddr $EVIL4 drop; ip6 daddr $EVIL6 drop; }
 	}
 	NFT
 	client_up 1 "$ENDPOINT4"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What clients do and what must come of it. Each function is 0 when the promise held, and says what
 # it saw. Sourced by lib.sh. N is the client's number, FAMILY is 4 or 6.
+# shellcheck disable=SC2034,SC2153,SC2154 # variables come from lib.sh and go to the scenarios
 
 web() { [ "$1" = 6 ] && echo "[$WEB6]" || echo "$WEB4"; }
 web_addr() { [ "$1" = 6 ] && echo "$WEB6" || echo "$WEB4"; }
@@ -21,13 +22,13 @@ seen_from_egress() { # N FAMILY
 }
 download() { # N FAMILY [FILE]
 	local sum
-	sum=$(at "c$1" curl -sS -m "${LAB_TIMEOUT:-120}" "http://$(web "$2")/${3:-file}" |
+	sum=$(at "c$1" curl -sS --connect-timeout 5 -y 10 -Y 1 -m "${LAB_TIMEOUT:-120}" "http://$(web "$2")/${3:-file}" |
 		sha256sum | cut -d' ' -f1) || return 1
 	expect sha256 "$sum" "$SUM"
 }
 upload() { # N FAMILY
 	local answer
-	answer=$(at "c$1" curl -sS -m "${LAB_TIMEOUT:-120}" -T "$T/www/file" "http://$(web "$2")/up") ||
+	answer=$(at "c$1" curl -sS --connect-timeout 5 -y 10 -Y 1 -m "${LAB_TIMEOUT:-120}" -T "$T/www/file" "http://$(web "$2")/up") ||
 		return 1
 	expect "size and sha256" "$answer" "$((LAB_MB << 20)) $SUM"
 }
@@ -63,7 +64,7 @@ denied_tcp() { # N ADDRESS [PORT]: nothing is connected, whatever the client is 
 }
 # Megabits a second that arrived, of MBIT sent for SECONDS: udp_rate N FAMILY MBIT SECONDS [-R]
 udp_rate() {
-	at "c$1" iperf3 -J -u -l "${LAB_UDP_BYTES:-1200}" -c "$(web_addr "$2")" -p 5201 -b "$3M" -t "$4" \
+	at "c$1" timeout "$(($4 + 10))" iperf3 -J -u -l "${LAB_UDP_BYTES:-1200}" -c "$(web_addr "$2")" -p 5201 -b "$3M" -t "$4" \
 		-O 1 "${@:5}" | jq -r '.end.sum | (.bits_per_second * (100 - .lost_percent) / 100000000)'
 }
 # between VALUE LOW HIGH, as decimal numbers
@@ -85,3 +86,6 @@ steady_stop() { # NAME: sets SENT and LOST
 	read -r SENT LOST < <(tail -n 1 "$T/steady.$1")
 }
 declare -A STEADY=()
+# The first packet through a tunnel: it makes the handshake happen.
+first_ping() { at "c$1" ping -n -c 1 -W 1 "$WEB4" | grep -q ' 1 received'; }
+handshake_after_ping() { at "c$1" ping -n -c 1 -W 0.2 "$WEB4"; handshake_done "$1"; }

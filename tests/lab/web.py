@@ -81,6 +81,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def server_bind(self):
+        # Not HTTPServer's: that one asks the DNS for the host's name.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
     def handle_error(self, request, client_address):
         print(f"{time.time():.3f} {client_address[0]} {sys.exc_info()[1]!r}", flush=True)
 

@@ -108,6 +108,28 @@ int sp_config_open(const char *path, struct sp_config **ret_config,
 	return rc;
 }
 
+char *sp_config_control_path(const char *path)
+{
+	struct sp_config_reader r = {.config = calloc(1, sizeof(*r.config))};
+	config_setting_t *root, *setting = NULL;
+	const char *text;
+	char *found = NULL;
+
+	if (!r.config)
+		return NULL;
+	if (sp_config_main_read(&r, path)) {
+		root = config_root_setting(&r.documents[0]->tree);
+		setting = config_setting_get_member(root, "gateway");
+		if (setting && config_setting_is_group(setting))
+			setting = config_setting_get_member(setting, "control");
+		text = setting ? config_setting_get_string(setting) : NULL;
+		if (text && *text)
+			found = sp_config_path(&r, setting, text);
+	}
+	reader_fini(&r);
+	return found ? found : strdup(SP_CONFIG_CONTROL_PATH);
+}
+
 static void gateway_fini(struct sp_config_gateway *gateway)
 {
 	free(gateway->name);

@@ -18,6 +18,7 @@
 #define SP_CONFIG_POOLS_MAX	     64u
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
 #define SP_CONFIG_RULES_MAX	     100000u
+#define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
 
 struct sp_config {
 	struct sp_config_gateway gateway;
@@ -64,5 +65,11 @@ void sp_config_errors_fini(struct sp_config_errors *errors);
 int sp_config_open(const char *path, struct sp_config **ret_config,
 		   struct sp_config_errors *ret_errors);
 void sp_config_close(struct sp_config *config);
+
+/*
+ * gateway.control of a file, or its default, for who only wants to talk to the daemon: nothing
+ * else is judged and no key is read. malloc-ed; NULL: no memory.
+ */
+char *sp_config_control_path(const char *path);
 
 #endif

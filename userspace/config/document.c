@@ -10,7 +10,6 @@
 
 #define FILE_MAX_BYTES	(64u << 20)
 #define FILES_MAX	65536
-#define NESTING_MAX	16
 #define SECTIONS_SUFFIX ".conf"
 
 /* libconfig's words for what its parser met, in ours. */
@@ -94,57 +93,6 @@ static char *read_whole(struct sp_config_reader *r, const char *file, size_t *re
 	return TAKE_PTR(text);
 }
 
-/* Past a string or comment that begins at p, counting its lines; NULL: nothing begins here. */
-static const char *skip_quoted(const char *p, unsigned int *line)
-{
-	if (*p == '"') {
-		for (p++; *p && *p != '"'; p++) {
-			if (*p == '\\' && p[1])
-				p++;
-			*line += *p == '\n';
-		}
-		return *p ? p + 1 : p;
-	}
-	if (*p == '#' || (*p == '/' && p[1] == '/'))
-		return p + strcspn(p, "\n");
-	if (*p == '/' && p[1] == '*') {
-		for (p += 2; *p && !(*p == '*' && p[1] == '/'); p++)
-			*line += *p == '\n';
-		return *p ? p + 2 : p;
-	}
-	return NULL;
-}
-
-/* What libconfig would do to us before it says a word: include files, and nest without end. */
-static bool is_harmless(struct sp_config_reader *r, const char *file, const char *text)
-{
-	unsigned int line = 1, depth = 0;
-	const char *next;
-
-	for (const char *p = text; *p; p = next) {
-		next = skip_quoted(p, &line);
-		if (next)
-			continue;
-		next = p + 1;
-		line += *p == '\n';
-		if (*p == '@') {
-			sp_config_mistake_at(r, file, line,
-					     "found a directive (@), expected none: other files "
-					     "belong into conf.d");
-			return false;
-		}
-		if (strchr("({[", *p) && ++depth > NESTING_MAX) {
-			sp_config_mistake_at(r, file, line,
-					     "found brackets nested deeper than %d, expected less",
-					     NESTING_MAX);
-			return false;
-		}
-		if (strchr(")}]", *p) && depth > 0)
-			depth--;
-	}
-	return true;
-}
-
 static void record_parse_error(struct sp_config_reader *r, const struct sp_config_document *d)
 {
 	const char *theirs = config_error_text(&d->tree);
@@ -177,13 +125,15 @@ static bool read_document(struct sp_config_reader *r, const char *path)
 		sp_config_mistake_at(r, file, 0, "found a binary file, expected text");
 		return false;
 	}
-	if (!is_harmless(r, file, text))
+	if (!sp_config_scan(r, file, text))
 		return false;
 	d = add_document(r, file);
 	if (!d)
 		return false;
 	if (!config_read_string(&d->tree, text)) {
 		record_parse_error(r, d);
+		config_destroy(&d->tree); /* half a tree says things that nobody wrote */
+		config_init(&d->tree);
 		return false;
 	}
 	return true;
@@ -263,6 +213,11 @@ static char *find_conf_dir(struct sp_config_reader *r, bool *ret_explicit)
 		text = config_setting_get_string(dir);
 	*ret_explicit = text && *text;
 	return sp_config_path(r, root, *ret_explicit ? text : "conf.d");
+}
+
+bool sp_config_main_read(struct sp_config_reader *r, const char *path)
+{
+	return read_document(r, path);
 }
 
 void sp_config_documents_read(struct sp_config_reader *r, const char *path)

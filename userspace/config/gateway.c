@@ -71,7 +71,7 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	struct sp_config_gateway *gateway = &r->config->gateway;
 
 	gateway->name = sp_config_copy(r, "gateway");
-	gateway->control_path = sp_config_copy(r, "/run/sallyport/control.sock");
+	gateway->control_path = sp_config_copy(r, SP_CONFIG_CONTROL_PATH);
 	gateway->state_dir = sp_config_copy(r, "/var/lib/sallyport");
 	gateway->aead = sp_config_copy(r, "auto");
 	gateway->flows_max = 262144;

@@ -94,6 +94,9 @@ struct sp_config_source sp_config_source_of(const config_setting_t *setting);
 
 /* document.c: every file into r->documents. What is wrong with a file is a mistake like others. */
 void sp_config_documents_read(struct sp_config_reader *r, const char *path);
+bool sp_config_main_read(struct sp_config_reader *r, const char *path); /* without conf.d */
+/* scan.c: false after recording what libconfig must not be shown. */
+bool sp_config_scan(struct sp_config_reader *r, const char *file, const char *text);
 void sp_config_documents_fini(struct sp_config_reader *r);
 /* A path as the file means it, relative to its own directory. NULL: no memory (noted in r). */
 char *sp_config_path(struct sp_config_reader *r, const config_setting_t *setting, const char *text);

@@ -66,8 +66,6 @@ static config_setting_t *find_section(const struct sp_config_reader *r, uint32_t
 static void read_item(struct sp_config_reader *r, const struct sp_config_section *section,
 		      config_setting_t *setting, uint32_t index, void *item)
 {
-	struct sp_config_name name = {.section = section->id, .index = index};
-
 	r->items[section->id][index] = setting;
 	SP_MEMBER(item, struct sp_config_source, section->source_offset) =
 		sp_config_source_of(setting);
@@ -80,10 +78,25 @@ static void read_item(struct sp_config_reader *r, const struct sp_config_section
 	sp_config_group_read(r, setting, section->fields, section->field_count, item);
 	if (section->finish)
 		section->finish(r, setting, item);
-	name.text = SP_MEMBER(item, char *, section->name_offset);
-	name.setting = config_setting_get_member(setting, "name");
-	if (name.text)
+}
+
+/* Only once all is read: a look-up needs the names in order, and users refer to groups. */
+static void add_names(struct sp_config_reader *r, const struct sp_config_section *section)
+{
+	const char *list = SP_MEMBER(r->config, char *, section->list_offset);
+	uint32_t count = SP_MEMBER(r->config, uint32_t, section->count_offset);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct sp_config_name name = {.section = section->id, .index = i};
+
+		name.text = SP_MEMBER(list + i * section->item_bytes, char *const,
+				      section->name_offset);
+		if (!name.text)
+			continue;
+		name.setting = config_setting_get_member(r->items[section->id][i], "name");
 		sp_config_names_add(r, section->space, &name);
+	}
+	sp_config_names_sort(&r->names[section->space]);
 }
 
 void sp_config_section_read(struct sp_config_reader *r, const struct sp_config_section *section)
@@ -100,6 +113,7 @@ void sp_config_section_read(struct sp_config_reader *r, const struct sp_config_s
 		if (count > section->max) {
 			sp_config_mistake(r, setting, "found %u entries, expected at most %u",
 					  count, section->max);
+			r->incomplete = true;
 			return;
 		}
 	}
@@ -120,5 +134,5 @@ void sp_config_section_read(struct sp_config_reader *r, const struct sp_config_s
 				  list + index * section->item_bytes);
 		}
 	}
-	sp_config_names_sort(&r->names[section->space]);
+	add_names(r, section);
 }

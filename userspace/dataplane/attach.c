@@ -74,7 +74,7 @@ static int take_over_link(struct sp_dataplane *dp, uint32_t ifindex, enum sp_att
 
 	if (fd < 0)
 		return fd;
-	if (!sp_pins_fd_is(fd, "bpf_link"))
+	if (!sp_pins_fd_is(fd, "link"))
 		return -ENOENT;
 	r = link_ifindex(fd, &found_ifindex);
 	if (r < 0)
@@ -368,7 +368,7 @@ int sp_attachments_detach_pinned(const char *pin_dir)
 		fd = bpf_obj_get(path);
 		if (fd < 0)
 			continue;
-		if (sp_pins_fd_is(fd, "bpf_link"))
+		if (sp_pins_fd_is(fd, "link"))
 			drop_link(fd, path);
 		else
 			detach_pinned_program(path, if_nametoindex(e->d_name));

@@ -25,6 +25,7 @@ static int pin_path(const char *dir, const char *name, char ret_path[static PATH
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* Kernels differ in "bpf-link" and "bpf_link". */
 bool sp_pins_fd_is(int fd, const char *kind)
 {
 	char link[64], path[64];
@@ -35,7 +36,8 @@ bool sp_pins_fd_is(int fd, const char *kind)
 	if (n < 0)
 		return false;
 	link[n] = '\0';
-	return strncmp(link, "anon_inode:", 11) == 0 && strcmp(link + 11, kind) == 0;
+	return strncmp(link, "anon_inode:bpf", 14) == 0 && link[14] != '\0' &&
+	       strcmp(link + 15, kind) == 0;
 }
 
 /* The nearest folder that exists decides: nothing is made anywhere but on a bpffs. */
@@ -111,7 +113,7 @@ static int compare_layout(const char *path, int fd, const struct bpf_map *map)
 	uint32_t info_bytes = sizeof(info);
 	int r;
 
-	if (!sp_pins_fd_is(fd, "bpf-map")) {
+	if (!sp_pins_fd_is(fd, "map")) {
 		sp_error("dataplane: failed to adopt %s: it is not a map", path);
 		return -EPROTO;
 	}

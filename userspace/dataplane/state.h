@@ -72,7 +72,7 @@ struct bpf_program *sp_program_xdp(struct bpf_object *object);
 int sp_pins_open(struct sp_dataplane *dp);    /* directories, lock, adoption into dp->object */
 int sp_pins_commit(struct sp_dataplane *dp);  /* pin what is new, the mark of completeness last */
 int sp_pins_remove(const char *pin_dir);      /* every file, then the directories */
-bool sp_pins_fd_is(int fd, const char *kind); /* "bpf-map", "bpf-prog", "bpf_link" */
+bool sp_pins_fd_is(int fd, const char *kind); /* "map", "prog", "link" */
 
 /* attach.c. */
 void sp_attachments_close(struct sp_dataplane *dp); /* lets go; what is pinned goes on */

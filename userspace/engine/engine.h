@@ -19,27 +19,32 @@ struct sp_engine_iface {
 };
 
 struct sp_engine_config {
-	uint32_t workers;    /* worker k serves queues k, k + workers, ... of every interface */
+	uint32_t workers;	 /* worker k serves queues k, k + workers, ... of every interface */
 	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames; /* of 4096 bytes, for each worker */
+	uint32_t frames;    /* of 4096 bytes, for each worker */
 	uint32_t flows_max; /* for each worker */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
 	const int *tun_fds; /* one queue of the TUN device for each worker, or NULL */
 	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
+	/* Whom ICMP answers to users come from: an inner address of the gateway. All zero: 192.0.0.8
+	 * (RFC 7600, section 4.8), and for IPv6 the packet's own destination. */
+	struct sp_addr icmp_source_v4, icmp_source_v6;
 };
 
+/* -EINVAL: an interface with fewer queues than workers. Flows of a former life are removed. */
 int sp_engine_open(const struct sp_engine_config *config, struct sp_engine **ret_engine);
 int sp_engine_start(struct sp_engine *engine); /* sockets into sp_xsks, threads running */
-void sp_engine_stop(struct sp_engine *engine);	/* threads joined, sockets out of sp_xsks */
+void sp_engine_stop(struct sp_engine *engine); /* threads joined, sockets out of sp_xsks */
 void sp_engine_close(struct sp_engine *engine);
 
 /*
  * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
- * pools and frees it after an epoch. generation must already be in the image half it names.
+ * pools, on failure too. generation must already be in the image half it names. Returns when no
+ * worker judges by the other half any more, so that it may be filled again; -ETIMEDOUT after 1 s.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
 

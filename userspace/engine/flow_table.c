@@ -50,7 +50,8 @@ struct sp_entry *sp_flow_table_lookup(const struct sp_flow_table *table,
 {
 	uint32_t hash = hash_of(table, key);
 
-	for (uint32_t at = hash & table->mask; table->slots[at].entry; at = (at + 1) & table->mask) {
+	for (uint32_t at = hash & table->mask; table->slots[at].entry;
+	     at = (at + 1) & table->mask) {
 		struct sp_entry *entry = &table->entries[table->slots[at].entry];
 
 		if (table->slots[at].hash == hash && !memcmp(&entry->key, key, sizeof(*key)))

@@ -36,7 +36,7 @@ struct sp_entry {
 	uint32_t from_peer; /* 0: the gateway itself */
 	uint32_t to_peer;   /* 0: the gateway itself, or outside */
 	uint32_t mate;	    /* the other side's entry in this table, or 0 */
-	uint8_t pool_id;
+	uint16_t pool_id;
 	__be16 nat_port_be;
 	struct sp_addr nat_addr;
 	uint32_t nat_handle;

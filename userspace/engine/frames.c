@@ -31,10 +31,16 @@ int sp_frames_init(struct sp_frames *frames, uint32_t count)
 		free(stack);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		stack[i] = count - 1 - i;
-	*frames = (struct sp_frames){area, bytes, count, count, stack};
+	*frames = (struct sp_frames){area, bytes, count, 0, stack};
+	sp_frames_reset(frames);
 	return 0;
+}
+
+void sp_frames_reset(struct sp_frames *frames)
+{
+	for (uint32_t i = 0; i < frames->count; i++)
+		frames->free[i] = frames->count - 1 - i;
+	frames->free_count = frames->count;
 }
 
 void sp_frames_fini(struct sp_frames *frames)

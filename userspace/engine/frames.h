@@ -19,6 +19,8 @@ struct sp_frames {
 
 /* 0 or -ENOMEM. Huge pages when the system has some to give. */
 int sp_frames_init(struct sp_frames *frames, uint32_t count);
+/* Every frame is free again: whatever held some is closed. */
+void sp_frames_reset(struct sp_frames *frames);
 void sp_frames_fini(struct sp_frames *frames);
 
 /* The start of a free frame, or NULL. */
@@ -32,7 +34,8 @@ static inline uint8_t *sp_frame_get(struct sp_frames *frames)
 /* p: any byte of the frame. */
 static inline void sp_frame_put(struct sp_frames *frames, const uint8_t *p)
 {
-	frames->free[frames->free_count++] = (uint32_t)((size_t)(p - frames->area) / SP_FRAME_BYTES);
+	frames->free[frames->free_count++] =
+		(uint32_t)((size_t)(p - frames->area) / SP_FRAME_BYTES);
 }
 
 /* Bytes of the frame in front of p, and from p on. */

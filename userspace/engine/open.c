@@ -103,9 +103,8 @@ static void open_all(struct sp_worker *w)
 	for (uint32_t i = 0; i < w->up_count; i++) {
 		struct sp_item *item = w->up[i];
 
-		w->jobs[i] = (struct sp_aead_job){.key = &item->keypair->receive,
-						  .data = item->data,
-						  .bytes = item->bytes};
+		w->jobs[i] = (struct sp_aead_job){
+			.key = &item->keypair->receive, .data = item->data, .bytes = item->bytes};
 		sp_aead_nonce_counter(w->jobs[i].nonce, item->counter);
 	}
 	w->config.aead->open_batch(w->aead, w->jobs, w->up_count);

@@ -16,8 +16,8 @@ void sp_down_run(struct sp_worker *w);
 /* A packet that goes into peer's tunnel: TTL (unless the gateway made it), MTU, MSS, limit. */
 struct sp_enter {
 	struct sp_peer *peer;
-	uint32_t mtu;	/* for the MSS: the smaller of both tunnels */
-	bool is_routed; /* counts as a hop */
+	uint32_t mtu;	 /* for the MSS: the smaller of both tunnels */
+	bool is_routed;	 /* counts as a hop */
 	bool is_limited; /* XDP has not taken it from the user's bucket */
 };
 enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp_packet *ip,
@@ -76,15 +76,22 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
 
 /* answer.c: ICMP answers about a packet that cannot go on, into a frame of their own. */
-enum sp_answer { SP_ANSWER_TOO_BIG, SP_ANSWER_TIME_EXCEEDED };
+enum sp_answer {
+	SP_ANSWER_TOO_BIG,
+	SP_ANSWER_TIME_EXCEEDED
+};
 void sp_answer_user(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
 		    const struct sp_packet *ip, struct sp_peer *peer, uint32_t mtu);
-void sp_answer_outside(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
+/* data is about to be dropped: it is changed to what its sender sent. */
+void sp_answer_outside(struct sp_worker *w, enum sp_answer kind, uint8_t *data,
 		       const struct sp_packet *ip, uint32_t mtu);
 
-/* icmp_error.c: an ICMP error that a user sends about what it received. */
-enum sp_reason sp_icmp_error_up(struct sp_worker *w, struct sp_item *item, const struct sp_peer *from,
-				struct sp_entry **ret_entry);
+/*
+ * icmp_error.c: an ICMP error that a user or (from NULL) the gateway sends about what it received.
+ * The entry is that of its own direction; the quotation is rewritten as the other end knows it.
+ */
+enum sp_reason sp_icmp_error_match(struct sp_worker *w, uint8_t *data, const struct sp_packet *ip,
+				   const struct sp_peer *from, struct sp_entry **ret_entry);
 
 /* host.c: the TUN device. */
 bool sp_host_write(struct sp_worker *w, const uint8_t *data, uint32_t bytes);

@@ -95,17 +95,18 @@ void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_
 	sp_frame_put(&w->frames, data);
 }
 
-static void push_event(struct sp_worker *w, const struct sp_engine_event *event)
+static bool push_event(struct sp_worker *w, const struct sp_engine_event *event)
 {
-	sp_ring_push(&w->events, event);
 	w->event_waiting = true;
+	return sp_ring_push(&w->events, event);
 }
 
-void sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
+bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index)
 {
-	push_event(w, &(struct sp_engine_event){
-			      .kind = kind, .peer_id = peer->id, .local_index = local_index});
+	return push_event(w, &(struct sp_engine_event){.kind = kind,
+						       .peer_id = peer->id,
+						       .local_index = local_index});
 }
 
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr)

@@ -14,7 +14,7 @@
 #define SP_BATCH      64
 #define SP_OUT_MAX    (3 * SP_BATCH) /* forwarded, answered, and what the TUN device gave */
 #define SP_SLOT_HOST  UINT32_MAX     /* of struct sp_out: the TUN device */
-#define SP_EVENTS_MAX 1024
+#define SP_EVENTS_MAX 4096
 
 /* A packet as it arrived, in one of the worker's frames, and what was learned about it. */
 struct sp_item {
@@ -64,8 +64,8 @@ struct sp_worker_config {
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
-	int tun_fd;	 /* -1: none */
-	int event_fd;	 /* told when an event waits */
+	int tun_fd;				       /* -1: none */
+	int event_fd;				       /* told when an event waits */
 	struct sp_addr icmp_source_v4, icmp_source_v6; /* all zero: see engine.h */
 };
 
@@ -129,8 +129,9 @@ void sp_worker_batch(struct sp_worker *w, uint64_t now_ns, unsigned int n);
 void sp_worker_finish(struct sp_worker *w);
 void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_direction direction,
 		    enum sp_reason reason);
-void sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind, const struct sp_peer *peer,
-		     uint32_t local_index);
+/* False: the daemon does not keep up, the event is lost. */
+bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
+		     const struct sp_peer *peer, uint32_t local_index);
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
 void sp_worker_out(struct sp_worker *w, const struct sp_out *out);
 

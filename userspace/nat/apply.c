@@ -100,6 +100,8 @@ static int offers_make(struct sp_nat *nat, const struct sp_nat_pool *pool,
 			free(offers.list);
 			return -ENOMEM;
 		}
+		offer->port_min = address->port_min;
+		offer->port_max = address->port_max;
 		offer->v4 = sp_addr_is_v4(&address->addr);
 		offer->rank_key = sp_nat_addr_key(&address->addr);
 		offer_allow(nat, pool, address, offer);

@@ -195,7 +195,8 @@ static int port_choose(struct sp_nat *nat, struct sp_nat_ports *ports,
 
 	if (sp_nat_bit(offer->allowed, wanted) && !sp_nat_bit(ports->used, wanted))
 		return wanted;
-	start = (uint16_t)random_next(nat);
+	start = (uint16_t)(offer->port_min +
+			   random_next(nat) % (offer->port_max - offer->port_min + 1u));
 	if (parity) {
 		port = sp_nat_ports_search(ports->used, offer->allowed,
 					   wanted & 1 ? SP_NAT_PARITY_ODD : SP_NAT_PARITY_EVEN,

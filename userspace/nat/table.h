@@ -35,6 +35,7 @@ struct sp_nat_outside {
 /* An address as one pool offers it. */
 struct sp_nat_offer {
 	uint32_t outside;
+	uint16_t port_min, port_max;
 	bool v4;
 	uint64_t rank_key;		     /* for rendezvous with users */
 	uint64_t allowed[SP_NAT_PORT_WORDS]; /* in the range, this worker's, not excluded */

@@ -19,6 +19,9 @@
 #define INNER_V4 SP_POLICY_SCOPE_INNER
 #define INNER_V6 (SP_POLICY_SCOPE_INNER | SP_POLICY_SCOPE_V6)
 
+/* More would be a mistake of the caller, and a large table. */
+#define USER_ID_MAX (1u << 24)
+
 /* While compiling, as many nodes may exist as this many times the finished image may have. */
 #define SCRATCH_FACTOR 64u
 #define SCRATCH_MIN    (1u << 20)
@@ -190,14 +193,30 @@ static uint32_t user_tree(struct sp_diagram *d, uint32_t *refs, uint32_t count)
 	return refs[0];
 }
 
+/* One more than the highest user_id; 0: an id that no user may have. */
+static uint32_t user_ids(const struct sp_config *config)
+{
+	uint32_t count = SP_USER_GATEWAY + 1;
+
+	for (uint32_t i = 0; i < config->user_count; i++) {
+		if (config->users[i].id <= SP_USER_GATEWAY || config->users[i].id > USER_ID_MAX)
+			return 0;
+		if (config->users[i].id >= count)
+			count = config->users[i].id + 1;
+	}
+	return count;
+}
+
 static int rules_root(struct compiler *c, uint32_t *ret_root)
 {
 	const struct sp_config *config = c->config;
-	uint32_t count = SP_POLICY_USER_ID(config->user_count);
+	uint32_t count = user_ids(config);
 	_cleanup_free_ uint32_t *refs = calloc(count, sizeof(*refs));
 	_cleanup_free_ uint32_t *groups = calloc(config->group_count + 1u, sizeof(*groups));
 	uint32_t anyone, ref;
 
+	if (!count)
+		return -EINVAL;
 	if (!refs || !groups)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < config->rule_count && !c->d.error; i++)
@@ -212,7 +231,7 @@ static int rules_root(struct compiler *c, uint32_t *ret_root)
 		ref = sp_diagram_min(&c->d, anyone, sp_diagram_sum_total(&c->d, &c->users[i]));
 		for (uint32_t k = 0; k < user->group_count; k++)
 			ref = sp_diagram_min(&c->d, ref, groups[user->groups[k]]);
-		refs[SP_POLICY_USER_ID(i)] = ref;
+		refs[user->id] = ref;
 	}
 	ref = user_tree(&c->d, refs, count);
 	if (c->d.error)
@@ -239,18 +258,18 @@ static void name_copy(char to[SP_NAME_BYTES], const char *from)
 		memcpy(to, from, strnlen(from, SP_NAME_BYTES - 1));
 }
 
-static void fill_verdict(struct sp_policy_node *node, const struct sp_config_rule *rule,
-			 uint32_t id)
+static void fill_verdict(const struct sp_config *config, const struct sp_config_rule *rule,
+			 struct sp_policy_node *node)
 {
 	node->kind = SP_POLICY_RULE;
-	node->rule.rule_id = id;
 	if (!rule) {
 		node->rule.action = SP_ACTION_ALLOW;
 		name_copy(node->rule.name, "gateway itself");
 		return;
 	}
+	node->rule.rule_id = (uint32_t)(rule - config->rules) + 1;
 	node->rule.action = rule->allow ? SP_ACTION_ALLOW : SP_ACTION_DENY;
-	node->rule.pool_id = rule->pool == UINT32_MAX ? 0 : (uint16_t)(rule->pool + 1);
+	node->rule.pool_id = rule->pool == UINT32_MAX ? 0 : config->pools[rule->pool].id;
 	node->rule.on_change = rule->on_change;
 	node->rule.log = rule->log;
 	node->rule.line = rule->source.line;
@@ -269,9 +288,9 @@ static void fill_head(const struct sp_config *config, const struct sp_policy_hea
 	h->rule_count = config->rule_count;
 	h->user_count = config->user_count;
 	name_copy(h->name, config->gateway.name);
-	fill_verdict(&nodes[1], NULL, 0);
+	fill_verdict(config, NULL, &nodes[1]);
 	for (uint32_t i = 0; i < config->rule_count; i++)
-		fill_verdict(&nodes[2 + i], &config->rules[i], i + 1);
+		fill_verdict(config, &config->rules[i], &nodes[2 + i]);
 }
 
 static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_image *ret_image,
@@ -351,7 +370,9 @@ int sp_policy_apply(const struct sp_policy_image *image, uint32_t generation,
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	half[0] = head;
 	if (memcmp(half, &head, sizeof(head)) ||
-	    memcmp(half + 1, image->nodes + 1, (image->count - 1) * sizeof(*half)))
+	    memcmp(half + 1, image->nodes + 1, (image->count - 1) * sizeof(*half))) {
+		half[0].kind = SP_POLICY_EMPTY;
 		return -EIO;
+	}
 	return 0;
 }

@@ -15,9 +15,9 @@ struct sp_policy_image {
 };
 
 /*
- * User n of the config is user_id n + 2 (0 nobody, 1 the gateway itself); rule n is rule_id
- * n + 1; pool n is pool_id n + 1. -E2BIG: more than nodes_max nodes are needed (ret_needed says
- * how many, or 0 when the rules multiply beyond counting).
+ * Users and pools go by the ids that the config's objects carry (0 nobody, 1 the gateway itself);
+ * rule n of the config is rule_id n + 1. -E2BIG: more than nodes_max nodes are needed (ret_needed
+ * says how many, or 0 when the rules multiply beyond counting). -EINVAL: a user without an id.
  *
  * What the words of a rule mean, least privilege first:
  *  - from "any" is every configured user; the gateway itself and nobody are never meant.
@@ -29,7 +29,6 @@ struct sp_policy_image {
  *    mean TCP and UDP.
  *  - the gateway itself may reach its peers' inner addresses and its own, without a rule.
  */
-#define SP_POLICY_USER_ID(index) ((index) + 2u)
 int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 		      struct sp_policy_image *ret_image, uint32_t *ret_needed);
 void sp_policy_image_fini(struct sp_policy_image *image);

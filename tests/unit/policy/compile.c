@@ -36,9 +36,12 @@ struct world {
 	struct sp_prefix prefixes[8][4];
 	struct sp_config_service services[8];
 	struct sp_config_port_range ports[8][4];
+	struct sp_config_pool pools[64];
 	struct sp_config_rule rules[40];
 	uint32_t lists[40][4][4];
 };
+
+static uint32_t first_user_id, user_id_step = 1;
 
 static void world_init(struct world *w)
 {
@@ -51,8 +54,15 @@ static void world_init(struct world *w)
 		.peers = w->peers,
 		.destinations = w->destinations,
 		.services = w->services,
+		.pools = w->pools,
+		.pool_count = 64,
 		.rules = w->rules,
 	};
+	for (uint16_t i = 0; i < 64; i++)
+		w->pools[i].id = (uint16_t)(100 + i);
+	/* Ids are not indexes: names keep theirs over reloads. */
+	for (uint32_t i = 0; i < 20; i++)
+		w->users[i].id = 2 + (i * 7 + first_user_id) % 20 * user_id_step;
 }
 
 static struct sp_prefix prefix(const char *text)
@@ -251,13 +261,16 @@ static bool model_service(const struct sp_config *c, const struct sp_config_rule
 
 static int model(const struct sp_config *c, const struct sp_policy_query *q)
 {
+	uint32_t user = 0;
+
 	if (q->user_id == 1)
 		return is_inner(c, &q->dst) ? 0 : -1;
-	if (q->user_id < 2 || q->user_id - 2 >= c->user_count)
+	while (user < c->user_count && c->users[user].id != q->user_id)
+		user++;
+	if (user == c->user_count)
 		return -1;
 	for (uint32_t i = 0; i < c->rule_count; i++)
-		if (model_from(c, &c->rules[i], q->user_id - 2) &&
-		    model_to(c, &c->rules[i], &q->dst) &&
+		if (model_from(c, &c->rules[i], user) && model_to(c, &c->rules[i], &q->dst) &&
 		    model_service(c, &c->rules[i], q->proto, ntohs(q->dport_be)))
 			return (int)i + 1;
 	return -1;
@@ -363,6 +376,8 @@ static void random_world(struct world *w)
 {
 	uint32_t rules = rnd(41);
 
+	first_user_id = rnd(20);
+	user_id_step = 1 + rnd(2) * rnd(300);
 	world_init(w);
 	w->gateway[0].addr = random_addr();
 	w->gateway[0].len = (uint8_t)(sp_addr_is_v4(&w->gateway[0].addr) ? 120 : 64);
@@ -394,7 +409,9 @@ static struct sp_policy_query random_query(const struct world *w)
 {
 	struct sp_policy_query q = {
 		.dst = random_addr(),
-		.user_id = rnd(w->config.user_count + 4),
+		.user_id = rnd(4) && w->config.user_count
+				   ? w->users[rnd(w->config.user_count)].id
+				   : rnd(w->config.user_count * user_id_step + 4),
 		.dport_be = htons(random_port()),
 		.proto = rnd(8) ? protos[rnd(6)] : (uint8_t)rnd(256),
 	};
@@ -427,7 +444,7 @@ static void check_answer(const struct world *w, int want, const struct sp_policy
 	cr_assert_eq(a->reason, r->allow ? SP_R_NONE : SP_R_POLICY_DENY);
 	cr_assert_eq(a->on_change, r->on_change);
 	cr_assert_eq(a->log, r->log);
-	cr_assert_eq(a->pool_id, r->pool == UINT32_MAX ? 0 : r->pool + 1);
+	cr_assert_eq(a->pool_id, r->pool == UINT32_MAX ? 0 : 100 + r->pool);
 }
 
 Test(policy_compile, agrees_with_the_model_on_random_policies)
@@ -596,6 +613,20 @@ Test(policy_compile, ignores_ports_of_icmp)
 	cr_expect_eq(ask(&image, 2, "1.1.1.1", IPPROTO_UDP, 53), 2);
 	cr_expect_eq(ask(&image, 2, "1.1.1.1", IPPROTO_TCP, 53), 2);
 	cr_expect_eq(ask(&image, 2, "1.1.1.1", IPPROTO_GRE, 53), -1);
+	sp_policy_image_fini(&image);
+}
+
+Test(policy_compile, refuses_a_user_without_an_id)
+{
+	struct sp_policy_image image = {0};
+	struct world w;
+
+	world_small(&w);
+	for (uint32_t id = 0; id < 3; id++) {
+		w.users[0].id = id;
+		cr_expect_eq(sp_policy_compile(&w.config, ROOM, &image, NULL),
+			     id < 2 ? -EINVAL : 0);
+	}
 	sp_policy_image_fini(&image);
 }
 

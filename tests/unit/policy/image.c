@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "policy/policy.h"
 #include "sallyport/core/addr.h"
@@ -38,6 +40,7 @@ static void many_init(struct many *m, uint32_t rules)
 	m->destinations = calloc(rules, sizeof(*m->destinations));
 	m->rules = calloc(rules, sizeof(*m->rules));
 	m->indexes = calloc(rules, sizeof(*m->indexes));
+	m->user.id = 2;
 	m->port = (struct sp_config_port_range){443, 443};
 	m->service = (struct sp_config_service){.proto = 6, .ports = &m->port, .port_count = 1};
 	m->config = (struct sp_config){.users = &m->user,
@@ -182,6 +185,8 @@ Test(policy_image, shares_equal_parts_between_users)
 		m.prefixes[i].len = 128;
 	}
 	one = compiled(&m, 1u << 16);
+	for (uint32_t i = 0; i < 100; i++)
+		users[i].id = 2 + i;
 	m.config.users = users;
 	m.config.user_count = 100;
 	hundred = compiled(&m, 1u << 16);
@@ -228,6 +233,34 @@ Test(policy_image, is_applied_whole_and_read_back)
 	sp_policy_image_fini(&small);
 	many_fini(&m);
 	free(half);
+}
+
+/* Memory whose first two pages are one page does not hold what is written to it. */
+Test(policy_image, is_refused_when_it_does_not_read_back)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = 64 * page;
+	uint32_t room = (uint32_t)(bytes / sizeof(struct sp_policy_node));
+	int fd = memfd_create("half", 0);
+	struct sp_policy_image image;
+	struct sp_policy_node *half;
+	struct many m;
+
+	many_random(&m, 400);
+	image = compiled(&m, room);
+	cr_assert_gt(image.count * sizeof(*half), 2 * page);
+	cr_assert_eq(ftruncate(fd, (off_t)bytes), 0);
+	half = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert_neq(half, MAP_FAILED);
+	cr_expect_eq(sp_policy_apply(&image, 1, half, room), 0);
+	cr_assert_neq(mmap((char *)half + page, page, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, fd, 0),
+		      MAP_FAILED);
+	cr_expect_eq(sp_policy_apply(&image, 3, half, room), -EIO);
+	cr_expect_eq(ask(half, room, &m.prefixes[59].addr, 443).reason, SP_R_POLICY_DEFAULT);
+	munmap(half, bytes);
+	close(fd);
+	sp_policy_image_fini(&image);
+	many_fini(&m);
 }
 
 Test(policy_image, of_another_layout_denies_everything)

@@ -109,7 +109,7 @@ static enum sp_wg_result respond(struct sp_wg_peer *peer, uint64_t now_ns,
 	message.sender_le = htole32(keypair->local_index);
 	sp_cookie_add_macs(&peer->jar, now_ns, &message, sizeof(message));
 	sp_wg_keypair_install(keypair, hs, now_ns);
-	sp_wg_timers_on_derived(peer, now_ns);
+	sp_wg_timers_on_derived(peer);
 	peer->timers.handshake_sent_ns = now_ns;
 	device->up->send(device->arg, to, &message, sizeof(message));
 	return SP_WG_OK;
@@ -160,7 +160,7 @@ enum sp_wg_result sp_wg_handshake_on_response(struct sp_wg_device *device, uint6
 	peer->timers.handshake_heard_ns = now_ns;
 	device->up->endpoint(device->arg, peer->arg, from);
 	sp_wg_keypair_install(keypair, &hs, now_ns);
-	sp_wg_timers_on_derived(peer, now_ns);
+	sp_wg_timers_on_derived(peer);
 	sp_wg_timers_on_completed(peer, now_ns);
 	/* The responder may send only after it heard the keys used. */
 	device->up->keepalive(device->arg, peer->arg);

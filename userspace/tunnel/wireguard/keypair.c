@@ -123,9 +123,22 @@ bool sp_wg_keypair_is_usable(const struct sp_wg_keypair *keypair, uint64_t now_n
 	return keypair && now_ns - keypair->born_ns < SP_WG_REJECT_AFTER_NS;
 }
 
-void sp_wg_keypair_remove_all(struct sp_wg_peer *peer)
+uint64_t sp_wg_keypair_oldest_ns(const struct sp_wg_peer *peer)
 {
-	remove_installed(TAKE_PTR(peer->next));
-	remove_installed(TAKE_PTR(peer->current));
-	remove_installed(TAKE_PTR(peer->previous));
+	const struct sp_wg_keypair *const all[] = {peer->next, peer->current, peer->previous};
+	uint64_t oldest_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] && all[i]->born_ns < oldest_ns)
+			oldest_ns = all[i]->born_ns;
+	return oldest_ns;
+}
+
+void sp_wg_keypair_remove_older(struct sp_wg_peer *peer, uint64_t born_ns)
+{
+	struct sp_wg_keypair **const all[] = {&peer->next, &peer->current, &peer->previous};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (*all[i] && (*all[i])->born_ns <= born_ns)
+			remove_installed(TAKE_PTR(*all[i]));
 }

@@ -38,7 +38,7 @@ void sp_wg_peer_remove(struct sp_wg_peer *peer)
 	if (!peer)
 		return;
 	sp_wg_handshake_abandon(peer);
-	sp_wg_keypair_remove_all(peer);
+	sp_wg_keypair_remove_older(peer, UINT64_MAX);
 	HASH_DELETE(hh, peer->device->peers, peer);
 	sp_secret_wipe(peer, sizeof(*peer));
 	free(peer);

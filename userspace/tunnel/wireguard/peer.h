@@ -31,7 +31,6 @@ struct sp_wg_timers {
 	uint64_t handshake_heard_ns; /* authentic initiation or response */
 	uint64_t attempt_ns;	     /* since when the pending handshake is tried */
 	uint64_t retry_ns;	     /* when to send the pending initiation anew */
-	uint64_t derived_ns;	     /* newest keys */
 	uint64_t completed_ns;	     /* newest keys known to work both ways */
 	uint64_t keepalive_ns;
 	uint64_t persistent_ns;
@@ -80,7 +79,10 @@ void sp_wg_keypair_install(struct sp_wg_keypair *keypair, const struct sp_noise_
 /* Next becomes current. False: it is not next. */
 bool sp_wg_keypair_confirm(struct sp_wg_peer *peer, uint32_t local_index);
 bool sp_wg_keypair_is_usable(const struct sp_wg_keypair *keypair, uint64_t now_ns);
-void sp_wg_keypair_remove_all(struct sp_wg_peer *peer);
+/* Of the installed ones; UINT64_MAX: there is none. */
+uint64_t sp_wg_keypair_oldest_ns(const struct sp_wg_peer *peer);
+/* Removes what was born then or before; UINT64_MAX: all. */
+void sp_wg_keypair_remove_older(struct sp_wg_peer *peer, uint64_t born_ns);
 
 /* handshake.c. start: a fresh initiation instead of the pending one; 0 or -errno. */
 int sp_wg_handshake_start(struct sp_wg_peer *peer, uint64_t now_ns);
@@ -96,7 +98,7 @@ enum sp_wg_result sp_wg_handshake_on_cookie_reply(struct sp_wg_device *device, u
 
 /* timers.c: what happened. */
 void sp_wg_timers_on_initiated(struct sp_wg_peer *peer, uint64_t now_ns);
-void sp_wg_timers_on_derived(struct sp_wg_peer *peer, uint64_t now_ns);
+void sp_wg_timers_on_derived(struct sp_wg_peer *peer);
 void sp_wg_timers_on_completed(struct sp_wg_peer *peer, uint64_t now_ns);
 
 #endif

@@ -23,7 +23,10 @@
  * Persistent keepalive. If asked for, an empty packet after every interval in which nothing went
  * either way.
  *
- * The end. 540 s after the newest keys were derived, all of them and any handshake are wiped.
+ * The end. Keys are wiped 540 s after they were derived, whatever came after them. (The paper
+ * waits for 540 s without new keys; as keys of more than 180 s are of no use, this is the same to
+ * the other side, and old keys do not outlive a peer whose handshakes fail half-way.) An
+ * initiation's keys are wiped when it is answered, sent anew or given up.
  *
  * The data path keeps times, and each timer below is a function of them: when is it due? So
  * nothing is armed or cancelled, and calling advance more often changes nothing. What a timer did
@@ -36,7 +39,8 @@
 
 #include "base/clock.h"
 
-#define NEVER UINT64_MAX
+#define NEVER	    UINT64_MAX
+#define KEYS_END_NS (3 * SP_WG_REJECT_AFTER_NS)
 
 static uint64_t later_of(uint64_t a, uint64_t b)
 {
@@ -99,9 +103,8 @@ void sp_wg_timers_on_initiated(struct sp_wg_peer *peer, uint64_t now_ns)
 		now_ns + SP_WG_REKEY_TIMEOUT_NS + random % (SP_WG_JITTER_MAX_NS + 1);
 }
 
-void sp_wg_timers_on_derived(struct sp_wg_peer *peer, uint64_t now_ns)
+void sp_wg_timers_on_derived(struct sp_wg_peer *peer)
 {
-	peer->timers.derived_ns = now_ns;
 	peer->timers.is_last_minute = false;
 }
 
@@ -136,16 +139,14 @@ static uint64_t first_after(uint64_t floor_ns, uint64_t first_ns, uint64_t last_
 
 static uint64_t due_end(struct sp_wg_peer *peer, const struct sp_wg_traffic *traffic)
 {
-	uint64_t derived_ns = peer->timers.derived_ns;
+	uint64_t oldest_ns = sp_wg_keypair_oldest_ns(peer);
 
-	return derived_ns ? derived_ns + 3 * SP_WG_REJECT_AFTER_NS : NEVER;
+	return oldest_ns == NEVER ? NEVER : oldest_ns + KEYS_END_NS;
 }
 
 static void on_end(struct sp_wg_peer *peer, uint64_t now_ns, const struct sp_wg_traffic *traffic)
 {
-	peer->timers.derived_ns = 0;
-	sp_wg_handshake_abandon(peer);
-	sp_wg_keypair_remove_all(peer);
+	sp_wg_keypair_remove_older(peer, now_ns - KEYS_END_NS);
 }
 
 static uint64_t due_retry(struct sp_wg_peer *peer, const struct sp_wg_traffic *traffic)

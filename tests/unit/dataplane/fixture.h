@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A dataplane of its own for each test: private network namespace, private pin directory. */
+#ifndef SP_TESTS_DATAPLANE_FIXTURE_H
+#define SP_TESTS_DATAPLANE_FIXTURE_H
+
+#include <criterion/criterion.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "dataplane/dataplane.h"
+
+/* This needs root and a bpffs: said, not passed over in silence. */
+static inline void fixture_need_kernel(void)
+{
+	struct statfs fs;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	if (statfs("/sys/fs/bpf", &fs) < 0 || fs.f_type != BPF_FS_MAGIC)
+		cr_skip_test("needs a bpffs: mount -t bpf bpf /sys/fs/bpf");
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "a network namespace of our own");
+}
+
+static inline const char *fixture_pin_dir(void)
+{
+	static char dir[64];
+
+	snprintf(dir, sizeof(dir), "/sys/fs/bpf/sp-unit-%d/v1", getpid());
+	return dir;
+}
+
+static inline void fixture_remove_pins(void)
+{
+	char parent[64];
+
+	sp_dataplane_unpin(fixture_pin_dir());
+	snprintf(parent, sizeof(parent), "/sys/fs/bpf/sp-unit-%d", getpid());
+	rmdir(parent);
+}
+
+static inline struct sp_dataplane_config fixture_config(const char *pin_dir)
+{
+	return (struct sp_dataplane_config){
+		.pin_dir = pin_dir,
+		.flows_max = 1024,
+		.sessions_max = 256,
+		.users_max = 32,
+		.policy_nodes_max = 128,
+		.workers = 2,
+	};
+}
+
+static inline struct sp_dataplane *fixture_open(const char *pin_dir)
+{
+	struct sp_dataplane_config config = fixture_config(pin_dir);
+	struct sp_dataplane *dp = NULL;
+
+	cr_assert_eq(sp_dataplane_open(&config, &dp), 0);
+	return dp;
+}
+
+static inline void fixture_run(const char *command)
+{
+	cr_assert_eq(system(command), 0, "%s", command);
+}
+
+#endif

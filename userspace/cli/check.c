@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+void sp_cli_json_print(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	fputc('\n', stdout);
+}
+
+static void print_mistakes(const struct sp_config_errors *errors)
+{
+	for (uint32_t i = 0; i < errors->count; i++)
+		fprintf(stderr, "%s\n", errors->list[i].text);
+	if (errors->left_out)
+		fprintf(stderr, "%u more are left out\n", errors->left_out);
+	fprintf(stderr, "sallyport: %u mistake%s\n", errors->count + errors->left_out,
+		errors->count + errors->left_out == 1 ? "" : "s");
+}
+
+static json_t *mistakes_to_json(const struct sp_config_errors *errors)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < errors->count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "file",
+						      errors->list[i].source.file, "line",
+						      (int)errors->list[i].source.line, "text",
+						      errors->list[i].text));
+	return json_pack("{s:b, s:o, s:i}", "ok", 0, "mistakes", list, "left_out",
+			 (int)errors->left_out);
+}
+
+static enum sp_cli_exit open_config(const char *file, bool json, struct sp_config **ret_config)
+{
+	struct sp_config_errors errors;
+	int rc = sp_config_open(file, ret_config, &errors);
+
+	if (!rc)
+		return SP_CLI_OK;
+	if (rc != -EINVAL) {
+		fprintf(stderr, "sallyport: failed to read %s: %s\n", file, strerror(-rc));
+		return SP_CLI_FAILED;
+	}
+	if (json) {
+		json_t *answer = mistakes_to_json(&errors);
+
+		sp_cli_json_print(answer);
+		json_decref(answer);
+	} else {
+		print_mistakes(&errors);
+	}
+	sp_config_errors_fini(&errors);
+	return SP_CLI_MISTAKES;
+}
+
+enum sp_cli_exit sp_cli_config_open(const struct sp_cli *cli, struct sp_config **ret_config)
+{
+	return open_config(cli->config_file, false, ret_config);
+}
+
+static json_t *summary_of(const struct sp_config *config)
+{
+	return json_pack("{s:b, s:i, s:i, s:i, s:i}", "ok", 1, "files", (int)config->file_count,
+			 "users", (int)config->user_count, "peers", (int)config->peer_count,
+			 "rules", (int)config->rule_count);
+}
+
+enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command)
+{
+	const char *file = cli->arg_count ? cli->args[0] : cli->config_file;
+	struct sp_config *config = NULL;
+	enum sp_cli_exit code = open_config(file, cli->json, &config);
+
+	if (code)
+		return code;
+	if (cli->json) {
+		json_t *answer = summary_of(config);
+
+		sp_cli_json_print(answer);
+		json_decref(answer);
+	} else {
+		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules)\n", file,
+		       config->file_count, config->user_count, config->peer_count,
+		       config->rule_count);
+	}
+	sp_config_close(config);
+	return SP_CLI_OK;
+}
