@@ -245,13 +245,36 @@ static int attach_anew(struct sp_dataplane *dp, struct sp_attachment *a, enum sp
 
 	if (mode != SP_ATTACH_GENERIC) {
 		r = attach_in_mode(dp, a, SP_ATTACH_NATIVE, path, &tried);
-		if (r == 0 || mode == SP_ATTACH_NATIVE || is_taken(r) || r == -ENODEV) {
+		if (r == 0 || mode == SP_ATTACH_NATIVE || r == -ENODEV) {
 			*info = tried;
 			return r;
 		}
 		explain(info, "not native", strerror(-r));
 	}
 	return attach_in_mode(dp, a, SP_ATTACH_GENERIC, path, info);
+}
+
+/*
+ * Behind one dispatcher all programs run in one mode, so an older program of ours decides it, or
+ * goes first when another mode is asked for.
+ */
+static enum sp_attach_mode settle_mode(const char *path, uint32_t ifindex, enum sp_attach_mode mode)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+	enum sp_attach_mode found;
+
+	if (fd < 0 || !sp_pins_fd_is(fd, "prog"))
+		return mode;
+	if (!stands_behind_dispatcher(ifindex)) {
+		(void)unlink(path); /* of an interface that is gone */
+		return mode;
+	}
+	if (attached_mode(ifindex, &found) < 0 || mode == found)
+		return mode;
+	if (mode == SP_ATTACH_AUTO)
+		return found;
+	detach_pinned_program(path, ifindex);
+	return mode;
 }
 
 static int attach_to(struct sp_dataplane *dp, struct sp_attachment *a, enum sp_attach_mode mode,
@@ -266,8 +289,10 @@ static int attach_to(struct sp_dataplane *dp, struct sp_attachment *a, enum sp_a
 	if (r < 0)
 		return r;
 	r = take_over_link(dp, a->ifindex, mode, path, &a->link_fd);
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		mode = settle_mode(path, a->ifindex, mode);
 		return attach_anew(dp, a, mode, path, info);
+	}
 	if (r == 0) {
 		explain(info, "no dispatcher", "the link of an earlier run was taken over");
 		return attached_mode(a->ifindex, &info->mode);
@@ -297,7 +322,7 @@ int sp_dataplane_attach(struct sp_dataplane *dp, const struct sp_iface *iface, u
 			 iface->mtu,
 			 is_taken(r) ? "another XDP program stands there" : strerror(-r),
 			 info.reason[0] ? "; " : "", info.reason);
-		return r;
+		return is_taken(r) ? -EBUSY : r;
 	}
 	*slot = a;
 	*ret_info = info;
