@@ -14,14 +14,18 @@
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 
+/* An array that user space maps into its memory. */
+#define SP_SHARED_ARRAY(name, entries, value_type) \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries);      \
+		__type(key, __u32);                \
+		__type(value, value_type);         \
+	} name SEC(".maps")
+
 /* [0] */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sp_gateway);
-} sp_gateway SEC(".maps");
+SP_SHARED_ARRAY(sp_gateway, 1, struct sp_gateway);
 
 /* [ifindex] */
 struct {
@@ -56,22 +60,10 @@ struct {
 } sp_sessions SEC(".maps");
 
 /* [user id] */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sp_user);
-} sp_users SEC(".maps");
+SP_SHARED_ARRAY(sp_users, 1, struct sp_user);
 
 /* [bucket id]; 0 is never taken from */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sp_bucket);
-} sp_buckets SEC(".maps");
+SP_SHARED_ARRAY(sp_buckets, 1, struct sp_bucket);
 
 /* Preallocated: a full table refuses at a known size instead of at the end of memory. */
 struct {
@@ -91,22 +83,10 @@ struct {
 } sp_inner SEC(".maps");
 
 /* [0 .. route_count-1], longest prefix first */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SP_ROUTE_MAX);
-	__type(key, __u32);
-	__type(value, struct sp_route);
-} sp_routes SEC(".maps");
+SP_SHARED_ARRAY(sp_routes, SP_ROUTE_MAX, struct sp_route);
 
 /* [next hop id]; 0 is none */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SP_NEXTHOP_MAX);
-	__type(key, __u32);
-	__type(value, struct sp_nexthop);
-} sp_nexthops SEC(".maps");
+SP_SHARED_ARRAY(sp_nexthops, SP_NEXTHOP_MAX, struct sp_nexthop);
 
 /* [address on a link] -> next hop id */
 struct {
@@ -133,13 +113,7 @@ struct {
 } sp_xsks SEC(".maps");
 
 /* [lane * SP_DROP_STRIDE + direction * (SP_DROP_STRIDE / 4) + reason] */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SP_DROP_STRIDE);
-	__type(key, __u32);
-	__type(value, struct sp_drop_cell);
-} sp_drop_lanes SEC(".maps");
+SP_SHARED_ARRAY(sp_drop_lanes, SP_DROP_STRIDE, struct sp_drop_cell);
 
 /* The sum over lanes, for readers of a dump. */
 struct {
@@ -150,12 +124,6 @@ struct {
 } sp_drops SEC(".maps");
 
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct sp_policy_node);
-} sp_policy SEC(".maps");
+SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
 
 #endif

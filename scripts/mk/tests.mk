@@ -43,9 +43,3 @@ $(BUILD)/tests/progrun/%: tests/progrun/%.c $(call lib,base) $(call lib,dataplan
 unit: $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)) ## unit tests; MOD=nat for one module's
 	$(Q)for t in $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)); do \
 		$$t || exit 1; done
-
-.PHONY: progrun
-# make progrun SUITE=reply builds and runs one of them.
-progrun: $(filter $(BUILD)/tests/progrun/$(or $(SUITE),%),$(PROGRUN_BIN)) ## the XDP program through BPF_PROG_RUN (as root); SUITE=reply for one suite
-	$(Q)for t in $(filter $(BUILD)/tests/progrun/$(or $(SUITE),%),$(PROGRUN_BIN)); do \
-		$$t || exit 1; done

@@ -46,11 +46,6 @@ void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id)
 	sweep_flows(dp, is_of_peer, &peer_id);
 }
 
-static bool is_of_worker(const struct sp_flow *flow, const void *arg)
-{
-	return flow->kind != SP_FLOW_PLAIN;
-}
-
 struct session_sweep {
 	uint32_t indexes[SWEEP_BATCH];
 	unsigned int count;
@@ -64,12 +59,11 @@ static int collect_session(uint32_t receiver, const struct sp_session *session, 
 	return sweep->count == SWEEP_BATCH;
 }
 
-/* Keys and NAT tables died with the workers that held them; plain flows live on in XDP. */
-void sp_flows_remove_orphans(struct sp_dataplane *dp)
+/* The keys died with the daemon that held them. (The engine does the same for its flows.) */
+void sp_sessions_remove_orphans(struct sp_dataplane *dp)
 {
 	struct session_sweep sweep;
 
-	sweep_flows(dp, is_of_worker, NULL);
 	do {
 		sweep.count = 0;
 		sp_dataplane_session_each(dp, collect_session, &sweep);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "paths/tun.h"
+#include "sallyport/core/addr.h"
 
 #define POLICY_NODES_MAX 65536 /* of one half */
 #define WORKER_FRAMES	 8192
@@ -37,7 +38,7 @@ static int open_dataplane(struct sp_daemon *daemon)
 		return rc;
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);
-	sp_flows_remove_orphans(daemon->dataplane);
+	sp_sessions_remove_orphans(daemon->dataplane);
 	return 0;
 }
 
@@ -176,6 +177,25 @@ static int open_aead(struct sp_daemon *daemon)
 	return daemon->aead_ops->open(&daemon->aead);
 }
 
+/* ICMP answers to users come from the gateway's first inner address of the family. */
+static void choose_icmp_sources(const struct sp_config *config, struct sp_engine_config *engine)
+{
+	static const struct sp_addr none;
+
+	for (uint32_t i = 0; i < config->wireguard_count; i++) {
+		const struct sp_config_wireguard *wg = &config->wireguards[i];
+
+		for (uint32_t a = 0; a < wg->address_count; a++) {
+			const struct sp_addr *addr = &wg->addresses[a].addr;
+			struct sp_addr *source = sp_addr_is_v4(addr) ? &engine->icmp_source_v4
+								     : &engine->icmp_source_v6;
+
+			if (sp_addr_equal(source, &none))
+				*source = *addr;
+		}
+	}
+}
+
 static int open_engine(struct sp_daemon *daemon)
 {
 	const struct sp_config_gateway *gateway = &daemon->config->gateway;
@@ -191,6 +211,7 @@ static int open_engine(struct sp_daemon *daemon)
 	int rc;
 
 	choose_cpus(daemon->workers, config.cpus);
+	choose_icmp_sources(daemon->config, &config);
 	rc = sp_engine_open(&config, &daemon->engine);
 	if (rc)
 		sp_error("sallyportd: failed to open the engine: %s", strerror(-rc));

@@ -96,11 +96,8 @@ SP_INLINE enum sp_reason sp_rewrite_parts(void *data, const void *end, const str
 	if (sp_addr_is_v4(addr) != (v4 != 0))
 		return SP_R_PROTOCOL;
 	ip = sp_at(data, end, p->l3_off, v4 ? SP_IPV4_BYTES : SP_IPV6_BYTES);
-	l4 = check = ip;
-	if (has_l4)
-		l4 = sp_at(data, end, p->l4_off, 8);
-	if (has_check)
-		check = sp_at(data, end, check_off, 2);
+	l4 = has_l4 ? sp_at(data, end, p->l4_off, 8) : ip;
+	check = has_check ? sp_at(data, end, check_off, 2) : ip;
 	if (!ip || !l4 || !check)
 		return SP_R_TRUNCATED;
 	diff = sp_rewrite_addr(ip, v4 != 0, which, addr, sum_all);
