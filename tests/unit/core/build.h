@@ -3,10 +3,10 @@
 #ifndef SP_TESTS_CORE_BUILD_H
 #define SP_TESTS_CORE_BUILD_H
 
-#include <stdint.h>
 #include <string.h>
 
 #include "sallyport/core/packet.h"
+#include "unit/core/sum.h"
 
 struct spec {
 	bool ip_only; /* no Ethernet header */
@@ -34,22 +34,6 @@ struct built {
 	uint8_t b[2048];
 	uint32_t bytes, l3_off, l4_off, payload_off;
 };
-
-static inline void put16(uint8_t *at, uint32_t v)
-{
-	at[0] = (uint8_t)(v >> 8);
-	at[1] = (uint8_t)v;
-}
-
-/* RFC 1071 4.1, as it stands there: 16-bit words, big-endian. */
-static inline uint32_t naive_sum(const uint8_t *b, uint32_t bytes, uint32_t sum)
-{
-	for (uint32_t i = 0; i < bytes; i++)
-		sum += i & 1 ? b[i] : (uint32_t)b[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
 
 static inline void build_l3(const struct spec *s, struct built *o)
 {

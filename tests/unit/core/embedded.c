@@ -89,14 +89,13 @@ Test(core_parse_embedded, tells_errors_from_all_else)
 	for (int version = 4; version <= 6; version += 2) {
 		for (int type = 0; type < 256; type++) {
 			uint64_t seed = 5;
-			struct spec s = random_spec(&seed), e;
+			struct spec s = {.ip_only = true, .version = (uint8_t)version, .proto = 17};
+			struct spec e;
 			bool error = version == 4 ? type == 3 || type == 11 || type == 12
 						  : type >= 1 && type <= 4;
-			struct sp_packet outer, inner;
+			struct sp_packet outer = {0}, inner;
 			struct built o;
 
-			s = (struct spec){
-				.ip_only = true, .version = (uint8_t)version, .proto = 17};
 			s.src = random_addr(&seed, s.version);
 			s.dst = random_addr(&seed, s.version);
 			build(&s, &o);
@@ -112,7 +111,7 @@ Test(core_parse_embedded, tells_errors_from_all_else)
 Test(core_parse_embedded, refuses_a_quotation_of_the_other_version)
 {
 	uint64_t seed = 6;
-	struct sp_packet outer, inner;
+	struct sp_packet outer = {0}, inner;
 	struct spec s = {.ip_only = true, .version = 6, .proto = 17}, e;
 	struct built o;
 
@@ -132,7 +131,7 @@ Test(core_parse_embedded, does_not_read_beyond_the_error)
 {
 	uint64_t seed = 8;
 	struct spec s = {.ip_only = true, .version = 4, .proto = 17}, e;
-	struct sp_packet outer, inner;
+	struct sp_packet outer = {0}, inner;
 	struct built o, f;
 
 	s.src = random_addr(&seed, 4);
