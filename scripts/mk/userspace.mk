@@ -2,7 +2,18 @@
 MODULES := base config crypto dataplane session nat policy paths limits tunnel/wireguard \
 	engine control observe
 
-src = $(sort $(wildcard userspace/$(1)/*.c))
+# Intel's IPsec-MB: x86-64 only, and not everywhere there. It has no pkg-config file.
+ifndef IPSEC_MB
+IPSEC_MB := $(shell $(CC) -dumpmachine | grep -q '^x86_64' && \
+	echo '\#include <intel-ipsec-mb.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+endif
+ifeq ($(IPSEC_MB),yes)
+DEFS += -DSP_HAVE_IPSEC_MB
+else
+SRC_LEFT_OUT := userspace/crypto/aead_ipsec_mb.c
+endif
+
+src = $(filter-out $(SRC_LEFT_OUT),$(sort $(wildcard userspace/$(1)/*.c)))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(call src,$(1)))
 lib = $(BUILD)/lib/$(subst /,-,$(1)).a
 LIBS := $(foreach m,$(MODULES),$(call lib,$(m)))
@@ -19,13 +30,23 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# The command without its main, for its unit tests.
+$(call lib,cli): $(filter-out %/main.o,$(call obj,cli))
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
 # Which library a folder may use: one each, so that a replacement touches one folder.
 PKGS := libbpf libxdp libconfig libcrypto libmnl jansson libmicrohttpd libqrencode libsystemd \
 	libcap-ng libseccomp
-LIBRARIES = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm
+LIBRARIES = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(if $(filter yes,$(IPSEC_MB)),-lIPSec_MB)
 GROUP = -Wl,--start-group $(LIBS) -Wl,--end-group
 
 PROGRAMS := $(BUILD)/sallyportd $(BUILD)/sallyport
+
+# A library that came after the first build changes the list of back ends.
+ifeq ($(IPSEC_MB),yes)
+$(BUILD)/userspace/crypto/aead_select.o: $(BUILD)/userspace/crypto/aead_ipsec_mb.o
+endif
 
 # Objects that need the skeleton's header.
 $(call obj,dataplane): $(BUILD)/gen/gateway.skel.h

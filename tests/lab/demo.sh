@@ -29,7 +29,7 @@ demo_config() {
 	done
 	ln -sf "$T/etc/sallyport.conf" "$T/gw.conf"
 }
-gw_cli() { at gw "$BUILD/sallyport" "$@"; }
+gw_cli() { at gw "$BUILD/sallyport" -c "$T/etc/sallyport.conf" "$@"; }
 LAB_MB=${LAB_MB:-64}
 
 step "A lab of network namespaces: two clients, a router, the gateway with one NIC, an internet host"
@@ -110,10 +110,9 @@ check "the old file opens it again" gw_cli reload
 check "bob is back" within 5 seen_from_egress 2 6
 
 step "What is in the maps reads like a table: bpftool map dump"
-dump_has() { gw_dump "$1" | grep -q "$2"; }
 for pair in "sp_sessions SP_SESSION_FULL" "sp_flows SP_FLOW_TUNNEL" "sp_drops SP_R_POLICY_DENY"; do
 	read -r map word <<<"$pair"
-	check "$map" within 3 dump_has "$map" "$word"
+	check "$map" within 3 shows "$word" gw_dump "$map"
 	gw_dump "$map" | head -n 14 | show
 done
 
@@ -135,11 +134,11 @@ ${bold}Everything stays up. In another terminal, as root:${plain}
    alice ping $WEB6
    alice curl -m 3 http://$EVIL4/          # denied
    bob iperf3 -u -R -b 100M -l 1200 -c $WEB4   # 20 Mbit/s and no more
-   gw $BUILD/sallyport status
-   gw $BUILD/sallyport show flows
-   gw $BUILD/sallyport show drops
+   gw $BUILD/sallyport -c $T/etc/sallyport.conf status
+   gw $BUILD/sallyport -c $T/etc/sallyport.conf show flows
+   gw $BUILD/sallyport -c $T/etc/sallyport.conf show drops
    gw bpftool map dump pinned $(gw_pin sp_sessions)
-   \${EDITOR:-vi} $T/etc/sallyport.conf; gw $BUILD/sallyport reload
+   \${EDITOR:-vi} $T/etc/sallyport.conf; gw $BUILD/sallyport -c $T/etc/sallyport.conf reload
 
 ${bold}Ctrl-C ends it and removes everything.${plain}
 PLAY

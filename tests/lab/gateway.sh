@@ -100,7 +100,7 @@ gw_start() { # [daemon words]
 }
 gw_answers() { kill -0 "$GW_PID" && gw_cli status; }
 gw_stop() { lab_kill "$GW_PID" "${1:-TERM}"; }
-gw_cli() { at gw "$BUILD/sallyport" -s "$T/control.sock" "$@"; }
+gw_cli() { at gw "$BUILD/sallyport" -c "$T/gw.conf" -s "$T/control.sock" "$@"; }
 
 # Numbers out of the command line's JSON.
 gw_drops() { # REASON...: packets dropped for these reasons, all directions

@@ -40,6 +40,13 @@ check() {
 	return $rc
 }
 not() { ! "$@"; }
+# shows PATTERN command...: its output has the pattern, however it ends.
+shows() {
+	local pattern=$1 out
+	shift
+	out=$("$@" 2>&1)
+	grep -qiE -- "$pattern" <<<"$out" || { echo "$out" && return 1; }
+}
 # within SECONDS command...: until it succeeds.
 within() {
 	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
@@ -136,7 +143,8 @@ lab_ns() {
 	LAB_NS+=("$LAB-$1")
 	ip -n "$LAB-$1" link set lo up
 	nsenter --net="/run/netns/$LAB-$1" sysctl -qw net.ipv4.ping_group_range='0 2147483647' \
-		net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+		net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv4.conf.all.promote_secondaries=1
 }
 # lab_gw_mounts: what the gateway sees under /sys and /run is its own.
 lab_gw_mounts() {
@@ -245,7 +253,7 @@ lab_internet() {
 		head -c "$((LAB_MB << 20))" >"$T/www/file"
 	SUM=$(sha256sum <"$T/www/file" | cut -d' ' -f1)
 	lab_spawn "$T/web.log" nsenter --net="/run/netns/$LAB-net" \
-		python3 "$LAB_DIR/web.py" "$T/www" 80 7 $WEB4 $WEB6 $EVIL4 $EVIL6
+		/usr/bin/python3 "$LAB_DIR/web.py" "$T/www" 80 7 $WEB4 $WEB6 $EVIL4 $EVIL6
 	for a in $WEB4 $WEB6; do
 		lab_spawn "$T/iperf.$a.log" nsenter --net="/run/netns/$LAB-net" iperf3 -s -B "$a" -p 5201
 	done

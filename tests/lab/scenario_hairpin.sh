@@ -16,9 +16,9 @@ check "first client" within 10 handshake_after_ping 1
 check "second client" within 10 handshake_after_ping 2
 handshake_done 1 && handshake_done 2 || { lab_result; exit 1; }
 lab_spawn "$T/web2.log" nsenter --net="/run/netns/$LAB-c2" \
-	python3 "$LAB_DIR/web.py" "$T/www" 80 7 "$(inner4 2)" "$(inner6 2)"
+	/usr/bin/python3 "$LAB_DIR/web.py" "$T/www" 80 7 "$(inner4 2)" "$(inner6 2)"
 lab_spawn "$T/web1.log" nsenter --net="/run/netns/$LAB-c1" \
-	python3 "$LAB_DIR/web.py" "$T/www" 80 7 "$(inner4 1)"
+	/usr/bin/python3 "$LAB_DIR/web.py" "$T/www" 80 7 "$(inner4 1)"
 within 5 at c2 curl -sf "http://[$(inner6 2)]/whoami"
 within 5 at c1 curl -sf "http://$(inner4 1)/whoami"
 inner_download() { # HOST: with checksum

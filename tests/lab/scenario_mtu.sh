@@ -24,7 +24,7 @@ done
 ip -n "$LAB-c1" link set wg0 mtu 1420
 too_big_for_tunnel() { # the server's datagram is wider than the tunnel: it must be told
 	at net ip route flush cache
-	at c1 python3 - "$(web_addr "$1")" <<-'PY'
+	at c1 /usr/bin/python3 - "$(web_addr "$1")" <<-'PY'
 	import socket, sys
 	s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 	s.sendto(b"x" * 1372, (sys.argv[1], 7))

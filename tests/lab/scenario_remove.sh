@@ -16,7 +16,7 @@ gw_start || { lab_result; exit 1; }
 client_up 1
 check "handshake" within 10 first_ping 1
 
-check "peer add" gw_cli peer add guest-laptop --user guest --output "$T/guest.conf"
+check "peer add" gw_cli peer add guest-laptop --user guest --out "$T/guest.conf"
 check "the new client's file is only its owner's" expect mode "$(stat -c %a "$T/guest.conf")" 600
 guest_up() { # as wg-quick would, with what the file says
 	sed '/^Address\|^DNS\|^MTU/d' "$T/guest.conf" >"$T/guest.wg"

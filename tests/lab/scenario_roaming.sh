@@ -41,7 +41,7 @@ ping_ok 1 "$WEB4" -c 100 -i 0.01
 download 1 4 >/dev/null
 wait $!
 before=$(gw_drops replayed)
-at c2 python3 - "$T/seen.pcap" "$ENDPOINT4" <<'PY'
+at c2 /usr/bin/python3 - "$T/seen.pcap" "$ENDPOINT4" <<'PY'
 import socket, sys
 from scapy.all import UDP, rdpcap
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

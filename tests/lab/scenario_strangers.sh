@@ -32,7 +32,7 @@ answers_during() {
 	ANSWERS=$(grep -c '^[0-9].* IP' "$T/answers")
 }
 random_datagrams() { # COUNT: of every length, half of them dressed as WireGuard messages
-	at c2 python3 - "$1" "$ENDPOINT4" "$ENDPOINT6" <<-'PY'
+	at c2 /usr/bin/python3 - "$1" "$ENDPOINT4" "$ENDPOINT6" <<-'PY'
 	import random, socket, sys
 	random.seed(5)
 	lengths = {1: 148, 2: 92, 3: 64, 4: 32}
@@ -58,7 +58,7 @@ check "T05: they are counted" gw_drops_above 0 wg_malformed wg_unknown_index han
 low_order() { # a peer with such a key must not even be loaded
 	local key out
 	for key in "$@"; do
-		key=$(python3 -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())' "$key")
+		key=$(/usr/bin/python3 -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())' "$key")
 		sed "s|public_key = \"[^\"]*\"|public_key = \"$key\"|" "$T/gw.conf" >"$T/low.conf"
 		out=$("$BUILD/sallyport" check "$T/low.conf" 2>&1) && echo "accepted: $key" && return 1
 		grep -q 'low.conf:[0-9]*:' <<<"$out" || { echo "$out" && return 1; }
@@ -73,7 +73,7 @@ check "T06: the seven public keys of low order are refused" low_order \
 	ec${ff}7f ed${ff}7f ee${ff}7f
 
 replay_initiation() { # COUNT: the recorded first message, again and again, from elsewhere
-	at c2 python3 - "$T/first.pcap" "$ENDPOINT4" "$1" <<-'PY'
+	at c2 /usr/bin/python3 - "$T/first.pcap" "$ENDPOINT4" "$1" <<-'PY'
 	import socket, sys, time
 	from scapy.all import UDP, rdpcap
 	first = [bytes(p[UDP].payload) for p in rdpcap(sys.argv[1]) if UDP in p]
@@ -102,7 +102,7 @@ check "T14: six packets are counted" test "$(gw_drops source_not_allowed)" -ge $
 # T43: the gateway's listening port as a client's source port.
 source_port_kept_out() {
 	local port
-	port=$(at c1 python3 - "$WEB4" <<-'PY'
+	port=$(at c1 /usr/bin/python3 - "$WEB4" <<-'PY'
 	import socket, sys
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.bind(("10.9.0.2", 51820))

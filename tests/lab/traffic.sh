@@ -34,7 +34,7 @@ upload() { # N FAMILY
 }
 # A datagram and its echo, which carries the address the server saw.
 udp_echo() { # N FAMILY [BYTES]
-	at "c$1" python3 - "$(web_addr "$2")" "$(egress "$2")" "${3:-100}" <<-'PY'
+	at "c$1" /usr/bin/python3 - "$(web_addr "$2")" "$(egress "$2")" "${3:-100}" <<-'PY'
 	import socket, sys
 	host, egress, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 	s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -62,10 +62,11 @@ ping_ok() { # N ADDRESS [ping words]
 denied_tcp() { # N ADDRESS [PORT]: nothing is connected, whatever the client is told
 	not at "c$1" nc -n -z -w 2 "$2" "${3:-80}"
 }
-# Megabits a second that arrived, of MBIT sent for SECONDS: udp_rate N FAMILY MBIT SECONDS [-R]
+# Megabits of payload a second that arrived, of MBIT sent: udp_rate N FAMILY MBIT SECONDS [-R].
+# The first second is left out: in it a bucket gives its burst away.
 udp_rate() {
-	at "c$1" timeout "$(($4 + 10))" iperf3 -J -u -l "${LAB_UDP_BYTES:-1200}" -c "$(web_addr "$2")" -p 5201 -b "$3M" -t "$4" \
-		-O 1 "${@:5}" | jq -r '.end.sum | (.bits_per_second * (100 - .lost_percent) / 100000000)'
+	at "c$1" timeout "$(($4 + 10))" iperf3 -J -u -l "${LAB_UDP_BYTES:-1200}" -c "$(web_addr "$2")" \
+		-p 5201 -b "$3M" -t "$4" -O 1 "${@:5}" | jq '.end.sum_received.bits_per_second / 1000000'
 }
 # between VALUE LOW HIGH, as decimal numbers
 between() {
@@ -77,7 +78,7 @@ between() {
 # A flow that must not notice: numbered UDP echoes, one each 5 ms; prints "sent lost".
 steady_start() { # N FAMILY NAME
 	lab_spawn "$T/steady.$3" nsenter --net="/run/netns/$LAB-c$1" \
-		python3 "$LAB_DIR/steady.py" "$(web_addr "$2")" 7
+		/usr/bin/python3 "$LAB_DIR/steady.py" "$(web_addr "$2")" 7
 	STEADY[$3]=$SPAWNED
 	within 5 grep -q started "$T/steady.$3"
 }

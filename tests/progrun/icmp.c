@@ -140,3 +140,22 @@ Test(icmp, redirects_and_quotations_of_quotations_carry_nothing)
 	in = frame_error(f->router, f->pool, f->unreachable, &error, 60);
 	expect_drop(&in, SP_DIR_DOWN, SP_R_ICMP_UNMATCHED, "error about an error");
 }
+
+Test(icmp, a_quoted_later_fragment_has_no_ports_to_match)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct binding b = binding_of(f, f->pool, SP_PROTO_UDP);
+		struct spec s = {.src = f->pool,
+				 .dst = f->remote,
+				 .proto = SP_PROTO_UDP,
+				 .fragment = 64,
+				 .bytes = 64};
+		struct frame quoted = frame_of(&s), in;
+
+		b.rport = 0;
+		b.nport = 0;
+		put_flow(&b, SP_FLOW_REPLY, 0);
+		in = frame_error(f->router, f->pool, f->unreachable, &quoted, f->ip_bytes + 24);
+		expect_drop(&in, SP_DIR_DOWN, SP_R_ICMP_UNMATCHED, f->name);
+	}
+}

@@ -171,6 +171,27 @@ Test(reply, an_original_entry_answers_nothing)
 	expect_drop(&in, SP_DIR_DOWN, SP_R_NO_FLOW, "side");
 }
 
+Test(reply, an_entry_is_translated_or_routed_never_the_other)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct binding pool = binding_of(f, f->pool, 0), routed = binding_of(f, NULL, 0);
+		struct sp_flow_key k = reply_key(&pool);
+		struct frame in = arriving(&pool);
+		struct sp_flow v;
+
+		put_flow(&pool, SP_FLOW_REPLY, 0);
+		v = flow_of(&pool);
+		v.translated = 0;
+		map_put(MAP_FD(sp_flows), &k, &v);
+		expect_drop(&in, SP_DIR_DOWN, SP_R_NO_FLOW, "routed, to the pool");
+		v.translated = 1;
+		k = reply_key(&routed);
+		map_put(MAP_FD(sp_flows), &k, &v);
+		in = arriving(&routed);
+		expect_drop(&in, SP_DIR_DOWN, SP_R_INNER_FROM_OUTSIDE, "translated, inside");
+	}
+}
+
 Test(reply, a_routed_flow_goes_only_to_the_peer_of_the_address)
 {
 	struct binding b = binding_of(&families[1], NULL, 0);

@@ -10,7 +10,7 @@
 static enum sp_cli_exit run_help(const struct sp_cli *cli, const struct sp_cli_command *command);
 static enum sp_cli_exit run_version(const struct sp_cli *cli, const struct sp_cli_command *command);
 
-#define PEER_ADD_OPTIONS                                                                           \
+#define PEER_ADD_OPTIONS \
 	(SP_CLI_USER | SP_CLI_OUT | SP_CLI_PSK | SP_CLI_QR | SP_CLI_WIREGUARD | SP_CLI_ENDPOINT)
 
 static const struct sp_cli_command commands[] = {
@@ -34,8 +34,8 @@ static const struct sp_cli_command commands[] = {
 	 .args_min = 1, .args_max = 1, .options = PEER_ADD_OPTIONS},
 	{"peer remove", "NAME", "remove a peer and cut its session", sp_cli_peer_remove,
 	 .args_min = 1, .args_max = 1},
-	{"version", "", "print the version", run_version},
-	{"help", "", "print this", run_help},
+	{"version", "", "print the version", run_version, .args_max = 0},
+	{"help", "", "print this", run_help, .args_max = 0},
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
@@ -83,9 +83,12 @@ static int matches(const struct sp_cli_command *command, char **args, int arg_co
 }
 
 static const struct option long_options[] = {
-	{"json", no_argument, NULL, 'j'},	{"config", required_argument, NULL, 'c'},
-	{"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},	{"user", required_argument, NULL, SP_CLI_USER << 8},
+	{"json", no_argument, NULL, 'j'},
+	{"config", required_argument, NULL, 'c'},
+	{"socket", required_argument, NULL, 's'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"user", required_argument, NULL, SP_CLI_USER << 8},
 	{"out", required_argument, NULL, SP_CLI_OUT << 8},
 	{"psk", no_argument, NULL, SP_CLI_PSK << 8},
 	{"qr", no_argument, NULL, SP_CLI_QR << 8},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/render.h"
 
-#include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -42,7 +42,8 @@ static void format_list(const json_t *list, char buf[static SP_RENDER_CELL])
 	size_t i, used = 0;
 
 	snprintf(buf, SP_RENDER_CELL, "-");
-	json_array_foreach (list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		used += (size_t)snprintf(buf + used, SP_RENDER_CELL - used, "%s%s", i ? "," : "",
 					 sp_render_cell(value, SP_RENDER_TEXT, cell));
 		if (used >= SP_RENDER_CELL) {
@@ -100,7 +101,8 @@ void sp_render_table(FILE *out, const json_t *rows, const struct sp_render_colum
 	}
 	for (uint32_t c = 0; c < column_count; c++) {
 		width[c] = strlen(columns[c].title);
-		json_array_foreach (rows, r, row) {
+		json_array_foreach(rows, r, row)
+		{
 			const json_t *value = json_object_get(row, columns[c].key);
 			size_t len = strlen(sp_render_cell(value, columns[c].format, cell));
 
@@ -111,7 +113,8 @@ void sp_render_table(FILE *out, const json_t *rows, const struct sp_render_colum
 	for (uint32_t c = 0; c < column_count; c++)
 		put_cell(out, columns[c].title, width[c], is_right(columns[c].format),
 			 c + 1 == column_count);
-	json_array_foreach (rows, r, row) {
+	json_array_foreach(rows, r, row)
+	{
 		fprintf(out, "%*s", (int)indent, "");
 		for (uint32_t c = 0; c < column_count; c++) {
 			sp_render_cell(json_object_get(row, columns[c].key), columns[c].format,
@@ -123,9 +126,12 @@ void sp_render_table(FILE *out, const json_t *rows, const struct sp_render_colum
 }
 
 static const struct sp_render_column interface_columns[] = {
-	{"INTERFACE", "name", SP_RENDER_TEXT},	   {"ROLES", "roles", SP_RENDER_LIST},
-	{"XDP", "mode", SP_RENDER_TEXT},	   {"DISPATCHER", "dispatcher", SP_RENDER_TEXT},
-	{"QUEUES", "queues", SP_RENDER_COUNT},	   {"MTU", "mtu", SP_RENDER_COUNT},
+	{"INTERFACE", "name", SP_RENDER_TEXT},
+	{"ROLES", "roles", SP_RENDER_LIST},
+	{"XDP", "mode", SP_RENDER_TEXT},
+	{"DISPATCHER", "dispatcher", SP_RENDER_TEXT},
+	{"QUEUES", "queues", SP_RENDER_COUNT},
+	{"MTU", "mtu", SP_RENDER_COUNT},
 	{"WHY NOT BETTER", "reason", SP_RENDER_TEXT},
 };
 static const struct sp_render_column worker_columns[] = {
@@ -177,15 +183,15 @@ static const struct sp_render_column flow_columns[] = {
 };
 static const struct sp_render_column rule_columns[] = {
 	{"ID", "id", SP_RENDER_COUNT},	      {"RULE", "name", SP_RENDER_TEXT},
-	{"ACTION", "action", SP_RENDER_TEXT},   {"FROM", "from", SP_RENDER_LIST},
+	{"ACTION", "action", SP_RENDER_TEXT}, {"FROM", "from", SP_RENDER_LIST},
 	{"TO", "to", SP_RENDER_LIST},	      {"SERVICE", "service", SP_RENDER_LIST},
-	{"EGRESS", "egress", SP_RENDER_TEXT},   {"FLOWS", "flows", SP_RENDER_COUNT},
-	{"LINE", "line", SP_RENDER_COUNT},      {"FILE", "file", SP_RENDER_TEXT},
+	{"EGRESS", "egress", SP_RENDER_TEXT}, {"FLOWS", "flows", SP_RENDER_COUNT},
+	{"LINE", "line", SP_RENDER_COUNT},    {"FILE", "file", SP_RENDER_TEXT},
 };
 static const struct sp_render_column drop_columns[] = {
-	{"REASON", "reason", SP_RENDER_TEXT},	{"DIRECTION", "direction", SP_RENDER_TEXT},
+	{"REASON", "reason", SP_RENDER_TEXT},	 {"DIRECTION", "direction", SP_RENDER_TEXT},
 	{"PACKETS", "packets", SP_RENDER_COUNT}, {"BYTES", "bytes", SP_RENDER_BYTES},
-	{"LAST", "last_s", SP_RENDER_AGE},	{"MEANING", "text", SP_RENDER_TEXT},
+	{"LAST", "last_s", SP_RENDER_AGE},	 {"MEANING", "text", SP_RENDER_TEXT},
 };
 
 static const struct {

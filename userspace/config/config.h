@@ -66,6 +66,11 @@ int sp_config_open(const char *path, struct sp_config **ret_config,
 		   struct sp_config_errors *ret_errors);
 void sp_config_close(struct sp_config *config);
 
+/* [A-Za-z0-9][A-Za-z0-9._-]{0,30} */
+bool sp_config_name_valid(const char *text);
+/* host:port, address:port or [IPv6]:port, as a client's configuration takes it. */
+bool sp_config_endpoint_valid(const char *text);
+
 /*
  * gateway.control of a file, or its default, for who only wants to talk to the daemon: nothing
  * else is judged and no key is read. malloc-ed; NULL: no memory.

@@ -111,7 +111,6 @@ void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *settin
 void sp_config_limits_settle(struct sp_config *config); /* user.c: defaults, once all is read */
 
 /* names.c */
-bool sp_config_name_valid(const char *text);
 void sp_config_names_add(struct sp_config_reader *r, enum sp_config_section_id space,
 			 const struct sp_config_name *name);
 void sp_config_names_sort(struct sp_config_names *names);

@@ -60,22 +60,29 @@ static void read_private_key(struct sp_config_reader *r, const struct sp_config_
 		sp_config_key_read(r, setting, wg->private_key_file, &wg->private_key);
 }
 
+bool sp_config_endpoint_valid(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	struct sp_config_port_range port;
+
+	if (!colon || colon == text || strchr(colon, '-') ||
+	    sp_config_parse_ports(colon + 1, &port))
+		return false;
+	for (const char *p = text; *p; p++) {
+		if (*p <= ' ' || *p == '/' || *p == 0x7f)
+			return false;
+	}
+	return *text == '[' ? colon[-1] == ']' : strchr(text, ':') == colon;
+}
+
 /* For clients: a host name is fine, since it is they who look it up. */
 static void read_endpoint(struct sp_config_reader *r, const struct sp_config_field *field,
 			  config_setting_t *setting, void *object)
 {
 	struct sp_config_wireguard *wg = object;
-	struct sp_config_port_range port;
-	const char *text, *colon;
 
 	sp_field_string(r, field, setting, object);
-	text = wg->endpoint;
-	if (!text)
-		return;
-	colon = strrchr(text, ':');
-	if (!colon || colon == text || strpbrk(text, " \t/") || strchr(colon, '-') ||
-	    sp_config_parse_ports(colon + 1, &port) ||
-	    (*text == '[' ? colon[-1] != ']' : strchr(text, ':') != colon))
+	if (wg->endpoint && !sp_config_endpoint_valid(wg->endpoint))
 		sp_config_expected(
 			r, setting,
 			"host:port as clients reach it, such as \"vpn.example.com:51820\"");

@@ -41,9 +41,9 @@ struct sp_aead_job {
 struct sp_aead; /* a back end's per-thread state */
 
 struct sp_aead_ops {
-	const char *name; /* "openssl", "ipsec-mb" */
-	int (*open)(struct sp_aead **ret);			   /* 0, -ENOTSUP, -ENOMEM */
-	void (*close)(struct sp_aead *aead);			   /* NULL is fine */
+	const char *name;		     /* "openssl", "ipsec-mb" */
+	int (*open)(struct sp_aead **ret);   /* 0, -ENOTSUP, -ENOMEM */
+	void (*close)(struct sp_aead *aead); /* NULL is fine */
 	/* All jobs of a batch; order of keys is the caller's: neighbours with one key are cheapest. */
 	void (*seal_batch)(struct sp_aead *aead, struct sp_aead_job *jobs, unsigned int n);
 	void (*open_batch)(struct sp_aead *aead, struct sp_aead_job *jobs, unsigned int n);
@@ -52,7 +52,8 @@ struct sp_aead_ops {
 extern const struct sp_aead_ops sp_aead_openssl;
 
 /* WireGuard's nonce: 4 zero bytes, then the 64-bit counter, little endian. */
-static inline void sp_aead_nonce_counter(uint8_t nonce[static SP_AEAD_NONCE_BYTES], uint64_t counter)
+static inline void sp_aead_nonce_counter(uint8_t nonce[static SP_AEAD_NONCE_BYTES],
+					 uint64_t counter)
 {
 	for (int i = 0; i < 4; i++)
 		nonce[i] = 0;

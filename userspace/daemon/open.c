@@ -167,13 +167,18 @@ static int open_tun(struct sp_daemon *daemon)
 static int open_aead(struct sp_daemon *daemon)
 {
 	const char *name = daemon->config->gateway.aead;
+	int rc = sp_aead_select(sp_aead_backends, name, &daemon->aead_ops, daemon->aead_text);
 
-	daemon->aead_ops = &sp_aead_openssl;
-	if (strcmp(name, "auto") && strcmp(name, daemon->aead_ops->name)) {
-		sp_error("sallyportd: gateway.aead: found \"%s\", expected \"auto\" or \"%s\"",
-			 name, daemon->aead_ops->name);
-		return -EINVAL;
+	if (rc == -ENOENT) {
+		sp_error("sallyportd: gateway.aead: this build has no back end \"%s\"", name);
+		return rc;
 	}
+	if (rc) {
+		sp_error("sallyportd: gateway.aead: failed to use \"%s\": %s", name,
+			 rc == -EBADMSG ? "wrong answers in its self-test" : strerror(-rc));
+		return rc;
+	}
+	sp_info("sallyportd: AEAD by %s: %s", daemon->aead_ops->name, daemon->aead_text);
 	return daemon->aead_ops->open(&daemon->aead);
 }
 

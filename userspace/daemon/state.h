@@ -11,7 +11,7 @@
 
 #include "config/config.h"
 #include "control/control.h"
-#include "crypto/aead.h"
+#include "crypto/aead_select.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
 #include "observe/exporter.h"
@@ -103,6 +103,7 @@ struct sp_daemon {
 	int tun_fds[SP_WORKER_MAX];
 	bool has_tun;
 	const struct sp_aead_ops *aead_ops;
+	char aead_text[SP_AEAD_TEXT]; /* what was measured, for status */
 	struct sp_aead *aead; /* for keepalives */
 
 	struct sp_listener_state *listeners;

@@ -49,6 +49,19 @@ static bool is_unspecified(const struct sp_addr *addr)
 	return sp_addr_equal(addr, &zero) || (sp_addr_is_v4(addr) && sp_addr_v4(addr) == 0);
 }
 
+static uint64_t since(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns > now_ns ? 0 : now_ns - then_ns;
+}
+
+/* Workers and XDP write used_ns; 0 is never. */
+static uint64_t unused_for(const struct sp_paths *p, uint32_t id, uint64_t now_ns)
+{
+	uint64_t used_ns = __atomic_load_n(&p->shared->nexthops[id].used_ns, __ATOMIC_RELAXED);
+
+	return used_ns ? since(used_ns, now_ns) : UINT64_MAX;
+}
+
 static struct sp_neighbour_key neighbour_key(const struct sp_hop *hop)
 {
 	return (struct sp_neighbour_key){.addr = hop->addr, .ifindex = hop->ifindex};
@@ -283,13 +296,11 @@ void sp_hops_ask_due(struct sp_paths *p)
 {
 	for (uint32_t id = 1; id < SP_NEXTHOP_MAX; id++) {
 		struct sp_hop *hop = &p->hops[id];
-		uint64_t used_ns;
 
 		if (!hop->ifindex || !hop->ask_due)
 			continue;
-		used_ns = __atomic_load_n(&p->shared->nexthops[id].used_ns, __ATOMIC_RELAXED);
 		hop->ask_due = false;
-		if (hop->gateway || used_ns + RECENT_NS > sp_clock_now_ns())
+		if (hop->gateway || unused_for(p, id, sp_clock_now_ns()) < RECENT_NS)
 			sp_hop_ask(p, id);
 		else
 			hop_update(p, id, NULL);
@@ -317,17 +328,12 @@ int sp_paths_resolve(struct sp_paths *p, uint32_t ifindex, const struct sp_addr 
 	return 0;
 }
 
-static uint64_t since(uint64_t then_ns, uint64_t now_ns)
-{
-	return then_ns > now_ns ? 0 : now_ns - then_ns;
-}
-
 /* True when the kernel was asked. */
 static bool tick_hop(struct sp_paths *p, uint32_t id, uint64_t now_ns)
 {
 	const struct sp_nexthop *slot = &p->shared->nexthops[id];
 	const struct sp_hop *hop = &p->hops[id];
-	uint64_t unused_ns = since(__atomic_load_n(&slot->used_ns, __ATOMIC_RELAXED), now_ns);
+	uint64_t unused_ns = unused_for(p, id, now_ns);
 	uint64_t unasked_ns = since(hop->asked_ns, now_ns);
 	bool ready = slot->state == SP_NEXTHOP_READY;
 

@@ -41,6 +41,7 @@ static inline struct sp_addr random_addr(uint64_t *seed, uint8_t version)
 	if (version == 4) {
 		memset(a.b, 0, 10);
 		memset(a.b + 10, 0xff, 2);
+		a.b[12] = (uint8_t)(1 + a.b[12] % 126); /* a host */
 	}
 	return a;
 }

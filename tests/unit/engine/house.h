@@ -42,7 +42,7 @@ struct house {
 	unsigned int room; /* of the transmit ring */
 };
 
-/* house.c's transmit back end: copies and gives the frame back. */
+/* A transmit back end: copies and gives the frame back. */
 static inline bool house_queue(struct sp_transmit *t, uint32_t slot, uint8_t *data, uint32_t bytes)
 {
 	struct house *h = (struct house *)t;
@@ -134,20 +134,5 @@ static inline void house_key(struct house *h, uint32_t id, bool initiator, uint6
 		     0);
 	h->peers[id].counter = 0;
 }
-
-void house_open(struct house *h);
-void house_close(struct house *h);
-/* A sealed packet of that peer arrives / an answer that XDP un-NATed arrives, in the next batch. */
-void house_up(struct house *h, uint32_t peer, const struct packet *inner);
-void house_down(struct house *h, uint32_t peer, const struct packet *inner, uint8_t flags);
-/* The batch goes through; what was sent before is forgotten. The number of frames that left. */
-unsigned int house_run(struct house *h);
-/* Sent frame i as an IP packet outside, or opened by the peer it was sealed for. Checked whole. */
-struct sp_packet house_outside(struct house *h, unsigned int i, struct packet *ret_packet);
-struct sp_packet house_inside(struct house *h, unsigned int i, uint32_t peer,
-			      struct packet *ret_packet);
-uint64_t house_drops(const struct house *h, enum sp_direction direction, enum sp_reason reason);
-uint64_t house_all_drops(const struct house *h);
-bool house_event(struct house *h, struct sp_engine_event *ret_event);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "sums.h"
 #include "sallyport/core/parse.h"
 
 struct packet {
@@ -14,7 +15,8 @@ struct packet {
 	uint32_t bytes;
 };
 
-/* What to make. Zero means the usual. */
+/* What to make. Zero means the usual; a shape says only what matters. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 struct shape {
 	const char *src, *dst;
 	uint8_t proto;	       /* 0 = UDP */
@@ -34,39 +36,6 @@ static inline struct sp_addr addr_of(const char *text)
 
 	cr_assert_eq(sp_addr_parse(text, &a), 0, "%s", text);
 	return a;
-}
-
-static inline void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static inline uint32_t get16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-/* RFC 1071, byte by byte. */
-static inline uint32_t sum_bytes(const uint8_t *p, uint32_t n, uint32_t sum)
-{
-	for (uint32_t i = 0; i < n; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static inline uint32_t sum_transport(const uint8_t *ip, uint32_t bytes, uint8_t proto)
-{
-	bool v4 = ip[0] >> 4 == 4;
-	uint32_t header = v4 ? (ip[0] & 15) * 4u : 40, sum = 0;
-
-	if (proto != SP_PROTO_ICMP) {
-		sum = v4 ? sum_bytes(ip + 12, 8, 0) : sum_bytes(ip + 8, 32, 0);
-		sum += proto + bytes - header;
-	}
-	return sum_bytes(ip + header, bytes - header, sum);
 }
 
 static inline uint32_t put_transport(uint8_t *p, const struct shape *s, uint8_t proto, bool v4)
@@ -103,11 +72,14 @@ static inline void packet_finish(struct packet *p, uint8_t proto, bool no_udp_ch
 	uint8_t *l4 = p->b + (v4 ? 20 : 40);
 	uint32_t at = proto == SP_PROTO_TCP ? 16 : proto == SP_PROTO_UDP ? 6 : 2, sum;
 
-	if (v4)
+	if (v4) {
+		put16(p->b + 10, 0);
 		put16(p->b + 10, ~sum_bytes(p->b, 20, 0) & 0xffff);
+	}
 	if (no_udp_checksum || (proto != SP_PROTO_TCP && proto != SP_PROTO_UDP &&
 				proto != SP_PROTO_ICMP && proto != SP_PROTO_ICMPV6))
 		return;
+	put16(l4 + at, 0);
 	sum = ~sum_transport(p->b, p->bytes, proto) & 0xffff;
 	put16(l4 + at, sum || proto != SP_PROTO_UDP ? sum : 0xffff);
 }

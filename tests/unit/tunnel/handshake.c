@@ -374,6 +374,7 @@ Test(handshake, sends_with_old_keys_until_new_ones_are_confirmed)
 	/* A confirmation of anything but the newest offer changes nothing. */
 	sp_wg_peer_on_confirmed(p.responder.peer, p.now_ns, before);
 	cr_assert_eq(sending_slot(&p.responder)->index, before);
+	cr_assert_eq(sp_wg_peer_last_handshake_ns(p.responder.peer), BEGIN);
 	pair_close(&p);
 }
 

@@ -86,35 +86,49 @@ static size_t length_of(uint32_t type)
 	return type < sizeof(lengths) / sizeof(lengths[0]) ? lengths[type] : 0;
 }
 
+union message {
+	uint32_t type_le;
+	struct sp_wg_initiation initiation;
+	struct sp_wg_response response;
+	struct sp_wg_cookie_reply cookie_reply;
+};
+
+static enum sp_wg_result consume(struct sp_wg_device *device, uint64_t now_ns,
+				 const struct sp_wg_address *from, const union message *message,
+				 size_t len)
+{
+	enum sp_wg_result result;
+
+	if (le32toh(message->type_le) == SP_WG_COOKIE_REPLY)
+		return sp_wg_handshake_on_cookie_reply(device, now_ns, &message->cookie_reply);
+	result = check_macs(device, now_ns, from, message, len);
+	if (result != SP_WG_OK)
+		return result;
+	if (le32toh(message->type_le) == SP_WG_INITIATION)
+		return sp_wg_handshake_on_initiation(device, now_ns, from, &message->initiation);
+	return sp_wg_handshake_on_response(device, now_ns, from, &message->response);
+}
+
 enum sp_wg_result sp_wg_device_consume(struct sp_wg_device *device, uint64_t now_ns,
 				       const struct sp_wg_address *from, const void *bytes,
 				       size_t len)
 {
-	union {
-		uint32_t type_le;
-		struct sp_wg_initiation initiation;
-		struct sp_wg_response response;
-		struct sp_wg_cookie_reply cookie_reply;
-	} message;
 	enum sp_wg_result result;
-	uint32_t type;
+	union message message;
+	size_t expected;
 
 	if (len < sizeof(message.type_le) || len > sizeof(message))
 		return SP_WG_E_LENGTH;
 	memcpy(&message, bytes, len); /* datagrams need not be aligned */
-	type = le32toh(message.type_le);
-	if (!length_of(type))
+	expected = length_of(le32toh(message.type_le));
+	if (!expected)
 		return SP_WG_E_TYPE;
-	if (len != length_of(type))
+	if (len != expected)
 		return SP_WG_E_LENGTH;
-	if (type == SP_WG_COOKIE_REPLY)
-		return sp_wg_handshake_on_cookie_reply(device, now_ns, &message.cookie_reply);
-	result = check_macs(device, now_ns, from, &message, len);
-	if (result != SP_WG_OK)
-		return result;
-	if (type == SP_WG_INITIATION)
-		return sp_wg_handshake_on_initiation(device, now_ns, from, &message.initiation);
-	return sp_wg_handshake_on_response(device, now_ns, from, &message.response);
+	result = consume(device, now_ns, from, &message, len);
+	if (result != SP_WG_E_MAC1) /* a stranger's noise reaches no key, and costs no more */
+		sp_noise_forget(device->aead);
+	return result;
 }
 
 const char *sp_wg_result_text(enum sp_wg_result result)

@@ -61,6 +61,7 @@ int sp_wg_handshake_start(struct sp_wg_peer *peer, uint64_t now_ns)
 	make_timestamp(device, timestamp);
 	rc = sp_noise_create_initiation(device->aead, &device->local, &peer->remote,
 					&ephemeral_private, timestamp, &message, &peer->handshake);
+	sp_noise_forget(device->aead);
 	if (rc < 0) {
 		sp_wg_handshake_abandon(peer);
 		return rc;

@@ -256,3 +256,13 @@ void sp_noise_split(const struct sp_noise_handshake *hs, struct sp_key *ret_firs
 {
 	sp_kdf(&hs->chaining, NULL, 0, ret_first, ret_second, NULL);
 }
+
+void sp_noise_forget(struct sp_aead *aead)
+{
+	static const struct sp_aead_key zero = {.algorithm = SP_AEAD_CHACHA20_POLY1305};
+	uint8_t tag[SP_AEAD_TAG_BYTES] = {0};
+	struct sp_aead_job job = {.key = &zero, .data = tag};
+
+	sp_aead_openssl.seal_batch(aead, &job, 1);
+	sp_aead_openssl.open_batch(aead, &job, 1);
+}

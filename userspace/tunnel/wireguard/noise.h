@@ -69,4 +69,7 @@ int sp_noise_consume_response(struct sp_aead *aead, const struct sp_noise_local 
 void sp_noise_split(const struct sp_noise_handshake *hs, struct sp_key *ret_first,
 		    struct sp_key *ret_second);
 
+/* The back end remembers its last key: make it one that everybody knows. After each exchange. */
+void sp_noise_forget(struct sp_aead *aead);
+
 #endif
