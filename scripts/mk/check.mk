@@ -18,7 +18,7 @@ test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; 
 
 # Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,
 # also under -j.
-TEST_STEPS := all check unit progrun $(if $(wildcard scripts/mk/fuzz.mk),fuzz) lab
+TEST_STEPS := all check unit progrun fuzz-replay lab
 test: ## build, then every check and every test (as root)
 	$(Q)scripts/deps.sh
 	$(Q)for step in $(TEST_STEPS); do \

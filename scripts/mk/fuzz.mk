@@ -1,5 +1,5 @@
-# Fuzz targets: tests/fuzz/<name>.c with a corpus in tests/fuzz/corpus/<name>/. The first line of a
-# target says which modules' sources it links: /* links: base tunnel/wireguard */
+# Fuzz targets: tests/fuzz/<name>.c with a corpus in tests/fuzz/corpus/<name>/. The first or
+# second line of a target says which modules' sources it links: /* links: base tunnel/wireguard */
 FUZZ_SRC := $(filter-out tests/fuzz/runner.c,$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ_NAMES))
@@ -8,7 +8,7 @@ FUZZ_CFLAGS = -std=gnu17 -O1 -g $(WARN) $(DEFS) $(INC) -fno-omit-frame-pointer \
 	-fno-sanitize-recover=all
 T ?= 60
 
-fuzz_modules = $(shell sed -n '1s,^/\* *links: *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(1).c)
+fuzz_modules = $(shell sed -n '1!{2!q};s,^/\* *links: *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(1).c)
 fuzz_sources = tests/fuzz/$(1).c $(foreach m,$(call fuzz_modules,$(1)),$(call src,$(m)))
 
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: tests/fuzz/runner.c $$(call fuzz_sources,$$*)

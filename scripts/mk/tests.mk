@@ -23,6 +23,11 @@ DEPS_observe := base dataplane observe
 DEPS_cli := base config crypto control cli
 DEPS_daemon := $(MODULES)
 
+# Fails each allocation of ours in turn; libconfig's own are not wrapped, it does not survive that.
+$(BUILD)/tests/unit/config/memory: LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=reallocarray -Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=vasprintf \
+	-Wl,--wrap=asprintf
+
 unit_module = $(firstword $(subst /, ,$(patsubst tests/unit/%,%,$(1))))
 unit_libs = $(foreach m,$(DEPS_$(call unit_module,$(1))),$(call lib,$(m)))
 

@@ -1,5 +1,5 @@
-/* links: base config */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* links: base config */
 /* Any bytes as a configuration file: either a config or at least one mistake, and no leak. */
 #include <errno.h>
 #include <stdint.h>

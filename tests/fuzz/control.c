@@ -1,5 +1,5 @@
-/* links: base control */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* links: base control */
 #include <stdint.h>
 #include <string.h>
 

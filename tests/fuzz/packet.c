@@ -1,5 +1,5 @@
-/* links: base */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* links: base */
 /* Any bytes as a packet: parse, then everything that the data path does to what was parsed. */
 #include <stdlib.h>
 #include <string.h>

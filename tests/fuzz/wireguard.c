@@ -1,5 +1,5 @@
-/* links: base crypto tunnel/wireguard */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* links: base crypto tunnel/wireguard */
 /*
  * WireGuard handshake messages from a stranger and from a peer. The first byte chooses the state
  * of the device; the rest is the message. With bit 0 the MACs are made good, since no fuzzer

@@ -48,6 +48,9 @@ struct sp_cli_command {
 	bool needs_daemon;
 };
 
+/* The whole program but for the process. */
+enum sp_cli_exit sp_cli_run(int argc, char **argv);
+
 enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_peer_add(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_peer_remove(const struct sp_cli *cli, const struct sp_cli_command *command);

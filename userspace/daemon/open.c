@@ -20,7 +20,7 @@
 
 #define POLICY_NODES_MAX 65536 /* of one half */
 #define WORKER_FRAMES	 8192
-#define INDEX_ROOM	 4 /* keypairs a peer: three live, one in a handshake */
+#define INDEX_ROOM	 6 /* local indexes a peer: four keypairs, and handshakes under way */
 
 static int open_dataplane(struct sp_daemon *daemon)
 {

@@ -20,7 +20,7 @@
 #include "session/session.h"
 #include "tunnel/wireguard/wireguard.h"
 
-#define SP_KEYPAIRS_PER_PEER 3 /* next, current, previous */
+#define SP_KEYPAIRS_PER_PEER 4 /* next, current, previous, and one that is just being replaced */
 #define SP_TUN_NAME	     "sallyport0"
 
 struct sp_daemon;
@@ -104,7 +104,7 @@ struct sp_daemon {
 	bool has_tun;
 	const struct sp_aead_ops *aead_ops;
 	char aead_text[SP_AEAD_TEXT]; /* what was measured, for status */
-	struct sp_aead *aead; /* for keepalives */
+	struct sp_aead *aead;	      /* for keepalives */
 
 	struct sp_listener_state *listeners;
 	struct sp_peer_state *peers;	    /* by public key */

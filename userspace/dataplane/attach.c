@@ -227,7 +227,11 @@ static int attach_in_mode(struct sp_dataplane *dp, struct sp_attachment *a,
 			info->mode = mode;
 			return 0;
 		}
-		explain(info, "no dispatcher", strerror(-r));
+		/* Linux 6.12 lets no program that changes packets replace libxdp 1.3's stubs. */
+		explain(info,
+			r == -EINVAL ? "no dispatcher: libxdp's refused the program"
+				     : "no dispatcher",
+			strerror(-r));
 	} else {
 		explain(info, "no dispatcher", "the kernel cannot replace BPF functions");
 	}
@@ -315,7 +319,7 @@ int sp_dataplane_attach(struct sp_dataplane *dp, const struct sp_iface *iface, u
 		return -EEXIST;
 	if (!slot)
 		return -ENOSPC;
-	strcpy(a.name, iface->name);
+	memcpy(a.name, iface->name, sizeof(a.name)); /* ends with a NUL, as seen above */
 	r = attach_to(dp, &a, mode, &info);
 	if (r < 0) {
 		sp_error("dataplane: failed to attach to %s (MTU %u): %s%s%s", iface->name,

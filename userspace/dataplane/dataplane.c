@@ -126,7 +126,7 @@ static int init(struct sp_dataplane *dp, const struct sp_dataplane_config *confi
 		return 0;
 	if (strlen(config->pin_dir) + NAME_MAX >= sizeof(dp->pin_dir) || config->pin_dir[0] != '/')
 		return -EINVAL;
-	strcpy(dp->pin_dir, config->pin_dir);
+	memcpy(dp->pin_dir, config->pin_dir, strlen(config->pin_dir) + 1);
 	dp->config.pin_dir = dp->pin_dir;
 	return 0;
 }

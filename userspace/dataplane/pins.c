@@ -47,7 +47,7 @@ static int check_bpffs(const char *dir)
 	struct statfs fs;
 	char *slash;
 
-	strcpy(path, dir);
+	snprintf(path, sizeof(path), "%s", dir);
 	while (statfs(path, &fs) < 0) {
 		if (errno != ENOENT)
 			return -errno;
@@ -70,7 +70,7 @@ static int make_directories(const char *dir)
 {
 	char path[PATH_MAX];
 
-	strcpy(path, dir);
+	snprintf(path, sizeof(path), "%s", dir);
 	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
 		if (slash)
 			*slash = '\0';

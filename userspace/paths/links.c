@@ -108,8 +108,8 @@ int sp_paths_iface_probe(const char *name, uint32_t *ret_ifindex, struct sp_ifac
 		return -errno;
 	if (strlen(name) >= sizeof(iface.name) || strlen(name) >= sizeof(request.ifr_name))
 		return -ENODEV;
-	strcpy(request.ifr_name, name);
-	strcpy(iface.name, name);
+	memcpy(request.ifr_name, name, strlen(name) + 1);
+	memcpy(iface.name, name, strlen(name) + 1);
 	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
 		return -ENODEV;
 	ifindex = (uint32_t)request.ifr_ifindex;

@@ -203,3 +203,60 @@ Test(config_mistakes, of_a_broken_file_do_not_spread)
 	sp_config_errors_fini(&errors);
 	sandbox_leave();
 }
+
+/* One item more than a section or a list may have. */
+static void write_items(const char *file, const char *head, const char *item, uint32_t count,
+			const char *tail)
+{
+	FILE *stream = fopen(file, "w");
+
+	cr_assert(stream);
+	fputs("interfaces = ( { name = \"eth0\"; roles = \"egress\"; } );\n", stream);
+	fputs(head, stream);
+	for (uint32_t i = 0; i < count; i++) {
+		fputs(i ? ",\n" : "\n", stream);
+		fprintf(stream, item, i, i / 250, i % 250 + 1);
+	}
+	fputs(tail, stream);
+	fclose(stream);
+}
+
+Test(config_mistakes, name_the_limit_that_was_passed)
+{
+	static const char pool[] =
+		"{ name = \"p%1$u\"; interface = \"eth0\"; addresses = \"192.0.%2$u.%3$u\"; }";
+	static const struct {
+		const char *head, *item, *tail;
+		uint32_t max;
+		const char *text;
+	} rows[] = {
+		{"egress = (", pool, ");", SP_CONFIG_POOLS_MAX,
+		 "a.conf:2: egress: found 65 entries, expected at most 64"},
+		{"egress = ( { name = \"p\"; interface = \"eth0\"; addresses = (",
+		 "\"10.%1$u.%2$u.%3$u\"", "); } );", SP_CONFIG_POOL_ADDRESSES_MAX,
+		 "a.conf:2: egress.p.addresses: found 257 entries, expected at most 256"},
+		{"services = (", "{ name = \"s%1$u\"; protocol = \"tcp\"; }", ");",
+		 SP_CONFIG_SERVICES_MAX,
+		 "a.conf:2: services: found 65537 entries, expected at most 65536"},
+		{"policy = (",
+		 "{ name = \"r%1$u\"; from = \"any\"; to = \"any\"; action = \"deny\"; }", ");",
+		 SP_CONFIG_RULES_MAX,
+		 "a.conf:2: policy: found 100001 entries, expected at most 100000"},
+	};
+
+	sandbox_enter();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct sp_config *config = NULL;
+		struct sp_config_errors errors;
+
+		write_items("a.conf", rows[i].head, rows[i].item, rows[i].max, rows[i].tail);
+		cr_expect_eq(sp_config_open("a.conf", &config, &errors), 0, "%s", rows[i].text);
+		sp_config_errors_fini(&errors);
+		sp_config_close(config);
+		write_items("a.conf", rows[i].head, rows[i].item, rows[i].max + 1, rows[i].tail);
+		errors = fail("a.conf");
+		cr_expect_str_eq(errors.list[0].text, rows[i].text);
+		sp_config_errors_fini(&errors);
+	}
+	sandbox_leave();
+}

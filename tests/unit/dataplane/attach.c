@@ -11,8 +11,8 @@
 static void setup(void)
 {
 	fixture_need_kernel();
-	fixture_run("ip link add spc0 type veth peer name spc1 && ip link set spc0 up && "
-		    "ip link set spc1 up");
+	run("ip link add spc0 type veth peer name spc1 && ip link set spc0 up && "
+	    "ip link set spc1 up");
 }
 
 TestSuite(dataplane_attach, .init = setup, .fini = fixture_remove_pins);
@@ -119,8 +119,8 @@ Test(dataplane_attach, a_pin_of_an_interface_that_is_gone_is_made_anew)
 
 	attach(dp, SP_ATTACH_AUTO);
 	sp_dataplane_close(dp);
-	fixture_run("ip link del spc0 && ip link add spc3 type veth peer name spc4 && "
-		    "ip link add spc0 type veth peer name spc1 && ip link set spc0 up");
+	run("ip link del spc0 && ip link add spc3 type veth peer name spc4 && "
+	    "ip link add spc0 type veth peer name spc1 && ip link set spc0 up");
 	dp = fixture_open(fixture_pin_dir());
 	attach(dp, SP_ATTACH_AUTO);
 	cr_assert_neq(program_on("spc0"), 0);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
+#include "unit/dataplane/shell.h"
 
 /* This needs root and a bpffs: said, not passed over in silence. */
 static inline void fixture_need_kernel(void)
@@ -61,11 +62,6 @@ static inline struct sp_dataplane *fixture_open(const char *pin_dir)
 
 	cr_assert_eq(sp_dataplane_open(&config, &dp), 0);
 	return dp;
-}
-
-static inline void fixture_run(const char *command)
-{
-	cr_assert_eq(system(command), 0, "%s", command);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include "paths/paths.h"
 #include "sallyport/core/addr.h"
 #include "sallyport/core/route.h"
+#include "unit/dataplane/shell.h"
 
 #define WAIT_MS 8000
 
@@ -28,12 +29,6 @@ static struct sp_paths *paths;
 static uint32_t near_index;
 static unsigned int links_told, addresses_told;
 static bool link_is_up;
-
-/* $FAR is the name of the far namespace. */
-static inline void run(const char *command)
-{
-	cr_assert_eq(system(command), 0, "%s", command);
-}
 
 static void on_link(void *arg, uint32_t ifindex, bool up, uint32_t mtu)
 {
@@ -75,7 +70,7 @@ static inline void setup(void)
 		cr_skip_test("needs root");
 	cr_assert_eq(unshare(CLONE_NEWNET), 0, "a network namespace of our own");
 	snprintf(far, sizeof(far), "spC%d", getpid());
-	setenv("FAR", far, 1);
+	setenv("FAR", far, 1); /* the far namespace, in commands */
 	run("ip netns add $FAR && ip link set lo up && "
 	    "ip link add near0 numrxqueues 2 numtxqueues 2 type veth peer name far0 netns $FAR && "
 	    "ip link set near0 address 02:00:00:00:00:01 up && "

@@ -172,8 +172,10 @@ static void world_open(struct world *w, const char *peer_options, bool with_psk)
 	struct sp_key public_key;
 	const char *missing = stock_missing();
 
-	if (missing)
+	if (missing) {
+		fprintf(stderr, "SKIPPED interop: no stock peer: %s\n", missing);
 		cr_skip_test("no stock peer: %s", missing);
+	}
 	memset(w, 0, sizeof(*w));
 	w->side.now_ns = &w->now_ns;
 	w->side.random = sp_clock_realtime_ns();

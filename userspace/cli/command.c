@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/cli.h"
+
+static enum sp_cli_exit run_help(const struct sp_cli *cli, const struct sp_cli_command *command);
+static enum sp_cli_exit run_version(const struct sp_cli *cli, const struct sp_cli_command *command);
+
+#define PEER_ADD_OPTIONS \
+	(SP_CLI_USER | SP_CLI_OUT | SP_CLI_PSK | SP_CLI_QR | SP_CLI_WIREGUARD | SP_CLI_ENDPOINT)
+
+static const struct sp_cli_command commands[] = {
+	{"status", "", "what the gateway is and does", sp_cli_ask, .needs_daemon = true},
+	{"check", "[FILE]", "name every mistake in a configuration; no daemon is needed",
+	 sp_cli_check, .args_max = 1},
+	{"reload", "", "take over the configuration, all of it or nothing", sp_cli_ask,
+	 .needs_daemon = true},
+	{"show sessions", "", "keys in use", sp_cli_ask, .needs_daemon = true},
+	{"show peers", "", "who is connected, from where", sp_cli_ask, .needs_daemon = true},
+	{"show flows", "", "connections, with their translation and rule", sp_cli_ask,
+	 .needs_daemon = true},
+	{"show rules", "", "the policy in force, with its file and line", sp_cli_ask,
+	 .needs_daemon = true},
+	{"show drops", "", "what was dropped, and why", sp_cli_ask, .needs_daemon = true},
+	{"show interfaces", "", "how the program is attached", sp_cli_ask, .needs_daemon = true},
+	{"metrics", "", "counters in Prometheus's text format", sp_cli_ask, .needs_daemon = true},
+	{"peer add",
+	 "NAME --user USER [--out FILE] [--psk] [--qr] [--wireguard NAME] [--endpoint HOST:PORT]",
+	 "make keys, pick addresses, write the client's configuration", sp_cli_peer_add,
+	 .args_min = 1, .args_max = 1, .options = PEER_ADD_OPTIONS},
+	{"peer remove", "NAME", "remove a peer and cut its session", sp_cli_peer_remove,
+	 .args_min = 1, .args_max = 1},
+	{"version", "", "print the version", run_version, .args_max = 0},
+	{"help", "", "print this", run_help, .args_max = 0},
+};
+#define COMMANDS (sizeof(commands) / sizeof(*commands))
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: sallyport [-j] [-c FILE] [-s SOCKET] COMMAND\n\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %s%s%s\n      %s%s\n", commands[i].name,
+			*commands[i].synopsis ? " " : "", commands[i].synopsis, commands[i].help,
+			commands[i].needs_daemon ? " (asks the daemon)" : "");
+	fputs("\n  -j         answer in JSON\n"
+	      "  -c FILE    the configuration, instead of " SP_CLI_CONFIG_FILE "\n"
+	      "  -s SOCKET  the daemon's socket, instead of what the configuration says\n"
+	      "\nExit codes: 0 done, 1 failed, 2 usage, 3 the configuration has mistakes, "
+	      "4 no daemon answers.\n",
+	      out);
+}
+
+static enum sp_cli_exit run_help(const struct sp_cli *cli, const struct sp_cli_command *command)
+{
+	print_usage(stdout);
+	return SP_CLI_OK;
+}
+
+static enum sp_cli_exit run_version(const struct sp_cli *cli, const struct sp_cli_command *command)
+{
+	if (cli->json)
+		printf("{\"version\": \"%s\"}\n", SP_VERSION);
+	else
+		printf("sallyport %s\n", SP_VERSION);
+	return SP_CLI_OK;
+}
+
+/* How many words of args name this command: 0, 1 or 2. */
+static int matches(const struct sp_cli_command *command, char **args, int arg_count)
+{
+	const char *space = strchr(command->name, ' ');
+	size_t first = space ? (size_t)(space - command->name) : strlen(command->name);
+
+	if (!arg_count || strlen(args[0]) != first || memcmp(args[0], command->name, first))
+		return 0;
+	if (!space)
+		return 1;
+	return arg_count > 1 && !strcmp(args[1], space + 1) ? 2 : 0;
+}
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"config", required_argument, NULL, 'c'},
+	{"socket", required_argument, NULL, 's'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"user", required_argument, NULL, SP_CLI_USER << 8},
+	{"out", required_argument, NULL, SP_CLI_OUT << 8},
+	{"psk", no_argument, NULL, SP_CLI_PSK << 8},
+	{"qr", no_argument, NULL, SP_CLI_QR << 8},
+	{"wireguard", required_argument, NULL, SP_CLI_WIREGUARD << 8},
+	{"endpoint", required_argument, NULL, SP_CLI_ENDPOINT << 8},
+	{NULL, 0, NULL, 0},
+};
+
+static void take_option(struct sp_cli *cli, int option)
+{
+	cli->given |= (uint32_t)option >> 8;
+	switch (option >> 8) {
+	case SP_CLI_USER:
+		cli->user = optarg;
+		break;
+	case SP_CLI_OUT:
+		cli->out = optarg;
+		break;
+	case SP_CLI_WIREGUARD:
+		cli->wireguard = optarg;
+		break;
+	case SP_CLI_ENDPOINT:
+		cli->endpoint = optarg;
+		break;
+	}
+}
+
+/* 0, or the short option that ends the program: 'h', 'V', '?'. Options may stand anywhere. */
+static int parse_options(struct sp_cli *cli, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "jc:s:hV", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			cli->json = true;
+			break;
+		case 'c':
+			cli->config_file = optarg;
+			break;
+		case 's':
+			cli->socket_path = optarg;
+			break;
+		case 'h':
+		case 'V':
+		case '?':
+			return option;
+		default:
+			take_option(cli, option);
+		}
+	}
+	cli->args = argv + optind;
+	cli->arg_count = argc - optind;
+	return 0;
+}
+
+static enum sp_cli_exit run_command(struct sp_cli *cli)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct sp_cli_command *command = &commands[i];
+		int words = matches(command, cli->args, cli->arg_count);
+
+		if (!words)
+			continue;
+		cli->args += words;
+		cli->arg_count -= words;
+		if (cli->arg_count >= command->args_min && cli->arg_count <= command->args_max &&
+		    !(cli->given & ~command->options))
+			return command->run(cli, command);
+		fprintf(stderr, "usage: sallyport %s%s%s\n", command->name,
+			*command->synopsis ? " " : "", command->synopsis);
+		return SP_CLI_USAGE;
+	}
+	if (cli->arg_count)
+		fprintf(stderr, "sallyport: unknown command \"%s%s%s\"\n\n", cli->args[0],
+			cli->arg_count > 1 ? " " : "", cli->arg_count > 1 ? cli->args[1] : "");
+	print_usage(stderr);
+	return SP_CLI_USAGE;
+}
+
+enum sp_cli_exit sp_cli_run(int argc, char **argv)
+{
+	struct sp_cli cli = {.config_file = SP_CLI_CONFIG_FILE};
+	enum sp_cli_exit code;
+
+	optind = 0; /* glibc: begin anew */
+	switch (parse_options(&cli, argc, argv)) {
+	case 0:
+		code = run_command(&cli);
+		break;
+	case 'h':
+		code = run_help(&cli, NULL);
+		break;
+	case 'V':
+		code = run_version(&cli, NULL);
+		break;
+	default:
+		fputs("try: sallyport help\n", stderr);
+		return SP_CLI_USAGE;
+	}
+	/* A full disk behind stdout is a failure, not a success with half an answer. */
+	if ((fflush(stdout) || ferror(stdout)) && code == SP_CLI_OK)
+		code = SP_CLI_FAILED;
+	return code;
+}
