@@ -7,6 +7,7 @@ include scripts/mk/userspace.mk
 include scripts/mk/bpf.mk
 include scripts/mk/tests.mk
 include scripts/mk/fuzz.mk
+include scripts/mk/bench.mk
 include scripts/mk/check.mk
 include scripts/mk/install.mk
 

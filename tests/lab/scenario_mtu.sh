@@ -27,7 +27,7 @@ too_big_for_tunnel() { # the server's datagram is wider than the tunnel: it must
 	at c1 /usr/bin/python3 - "$(web_addr "$1")" <<-'PY'
 	import socket, sys
 	s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-	s.sendto(b"x" * 1372, (sys.argv[1], 7))
+	s.sendto(b"x" * (1420 - (48 if ":" in sys.argv[1] else 28)), (sys.argv[1], 7))
 	s.settimeout(1)
 	try:
 	    s.recv(2000)
@@ -42,8 +42,11 @@ too_big_for_path() { # behind the gateway the way narrows: the client must be to
 	at c1 ping -n -M 'do' -c 3 -i 0.2 -W 1 -s $size "$(web_addr "$1")" >/dev/null 2>&1
 	at c1 ip route get "$(web_addr "$1")" | grep -q 'mtu 1300'
 }
-# 1372 bytes fit the tunnel going up; the echo comes back with the address in front and does not.
-check "v4: the server is told that its packet is too big for the tunnel" too_big_for_tunnel 4
+# What just fits going up comes back with the address in front, and does not fit any more.
+for family in 4 6; do
+	check "v$family: the server is told that its packet is too big for the tunnel" \
+		too_big_for_tunnel $family
+done
 ip -n "$LAB-rtr" link set to-net mtu 1300
 for family in 4 6; do
 	check "v$family: the client is told about a narrow path behind the gateway" too_big_for_path $family

@@ -15,24 +15,41 @@ check "handshake" within 10 first_ping 1
 steady_start 1 4 roamer
 endpoint_is() { [[ $(gw_peer c1 endpoint) == $1* ]]; }
 
+# The client's way to the internet changes: a stateless translation in the router, so that from one
+# packet to the next its outer address is another one. (wireguard-go itself does not notice the loss
+# of its own address on newer kernels; it waits for the next handshake then.)
+move_to() {
+	at rtr nft -f - <<-NFT
+	table ip roam
+	flush table ip roam
+	table ip roam {
+	  chain out { type filter hook postrouting priority 0;
+	    ip saddr $(client_addr4 1) udp dport 51820 ip saddr set $1; }
+	  chain in { type filter hook prerouting priority -300;
+	    ip daddr $1 udp sport 51820 ip daddr set $(client_addr4 1); }
+	}
+	NFT
+}
 MOVES=10
-old=$(client_addr4 1)
 for ((i = 1; i <= MOVES; i++)); do
 	new=198.51.100.$((200 + i))
-	addr c1 eth0 "$new/25"
-	ip -n "$LAB-c1" addr del "$old/25" dev eth0
-	route c1 default via 198.51.100.129
-	route c1 "$ENDPOINT4" via 198.51.100.129
+	move_to $new || fail "the lab's own move"
 	within 3 endpoint_is "$new:" || fail "move $i: the gateway still answers $(gw_peer c1 endpoint)"
-	old=$new
 	sleep 0.3
 done
-check "the gateway followed $MOVES moves" endpoint_is "$old:"
-at_client 1 wg set wg0 listen-port 40404
-check "and a change of port" within 3 endpoint_is "$old:40404"
+check "the gateway followed $MOVES moves" endpoint_is "$new:"
 steady_stop roamer
-check "at most one packet lost a move: $LOST of $SENT" test "$LOST" -le $((MOVES + 1))
-check "IPv6 afterwards" seen_from_egress 1 6
+check "at most one packet lost a move: $LOST of $SENT" test "$LOST" -le $MOVES
+at_client 1 wg set wg0 listen-port 40404
+ping_ok 1 "$WEB4" >/dev/null
+check "a change of port too" within 3 endpoint_is "$new:40404"
+at_client 1 wg set wg0 peer "$(pub gw)" endpoint "[$ENDPOINT6]:51820"
+ping_ok 1 "$WEB4" >/dev/null
+check "and from IPv4 to IPv6" within 3 endpoint_is "[$(client_addr6 1)]:40404"
+check "traffic afterwards" seen_from_egress 1 6
+at_client 1 wg set wg0 peer "$(pub gw)" endpoint "$ENDPOINT4:51820"
+ping_ok 1 "$WEB4" >/dev/null
+check "and back" within 3 endpoint_is "$new:40404"
 
 # T13: authentic packets, seen on the way, sent again from another address.
 nsenter --net="/run/netns/$LAB-rtr" timeout 3 tcpdump -q -n -i to-c1 -c 200 -w "$T/seen.pcap" \
@@ -50,6 +67,6 @@ for p in rdpcap(sys.argv[1]):
         s.sendto(bytes(p[UDP].payload), (sys.argv[2], 51820))
 PY
 check "replayed packets are dropped as such" gw_drops_above "$before" replayed
-check "and move nothing" endpoint_is "$old:40404"
+check "and move nothing" endpoint_is "$new:40404"
 check "the client goes on" seen_from_egress 1 4
 lab_result

@@ -23,11 +23,12 @@ static const char default_pins[] = "/sys/fs/bpf/sallyport/v1";
 static void print_usage(FILE *to)
 {
 	fprintf(to,
-		"usage: sallyportd [-dhV] [-c FILE] [-p DIR]\n"
+		"usage: sallyportd [-dhuV] [-c FILE] [-p DIR]\n"
 		"  -c FILE  configuration (default %s)\n"
 		"  -p DIR   where maps and links are pinned (default %s)\n"
 		"  -d       log debug messages\n"
 		"  -h       this text\n"
+		"  -u       detach, remove every pin that a crash left, and exit\n"
 		"  -V       version\n"
 		"Runs in the foreground and logs to standard error; SIGHUP reloads, SIGTERM stops.\n",
 		default_config, default_pins);
@@ -41,6 +42,17 @@ static void forbid_dumps(void)
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_MEMLOCK, &all); /* UMEM, and maps on kernels before 5.11 */
+}
+
+static int remove_pins(const char *pin_dir)
+{
+	int rc = sp_dataplane_unpin(pin_dir);
+
+	if (!rc)
+		return 0;
+	sp_error("sallyportd: failed to remove the pins in %s: %s%s", pin_dir, strerror(-rc),
+		 rc == -EBUSY ? " (stop the running sallyportd first)" : "");
+	return EXIT_FAILED;
 }
 
 static int run(const char *config_path, const char *pin_dir)
@@ -64,9 +76,10 @@ static int run(const char *config_path, const char *pin_dir)
 int main(int argc, char **argv)
 {
 	const char *config_path = default_config, *pin_dir = default_pins;
+	bool unpin = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:p:dhV")) != -1) {
+	while ((opt = getopt(argc, argv, "c:p:dhuV")) != -1) {
 		switch (opt) {
 		case 'c':
 			config_path = optarg;
@@ -80,6 +93,9 @@ int main(int argc, char **argv)
 		case 'h':
 			print_usage(stdout);
 			return 0;
+		case 'u':
+			unpin = true;
+			break;
 		case 'V':
 			printf("sallyportd %s\n", SP_VERSION);
 			return 0;
@@ -93,6 +109,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	if (unpin)
+		return remove_pins(pin_dir);
 	forbid_dumps();
 	return run(config_path, pin_dir);
 }

@@ -34,7 +34,11 @@ static int open_dataplane(struct sp_daemon *daemon)
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
 
 	if (rc) {
-		sp_error("sallyportd: failed to load the data plane: %s", strerror(-rc));
+		sp_error("sallyportd: failed to load the data plane: %s%s", strerror(-rc),
+			 rc == -EPROTO
+				 ? "; `sallyportd -u` removes what is pinned, then start again"
+			 : rc == -EBUSY ? " (is another sallyportd running?)"
+					: "");
 		return rc;
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);

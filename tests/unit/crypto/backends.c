@@ -17,7 +17,7 @@
 #define SLOT_BYTES  (GUARD_BYTES + ALIGN_MAX + BYTES_MAX + SP_AEAD_TAG_BYTES + GUARD_BYTES)
 #define POOL_BYTES  (1 << 16)
 #define KEYS	    5
-#define PACKETS	    250000 /* SP_TEST_PACKETS=10000000 for the long run */
+#define PACKETS	    400000 /* SP_TEST_PACKETS=10000000 for the long run */
 
 static uint64_t state = 0x853c49e6748fea9bull;
 

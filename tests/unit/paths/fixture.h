@@ -4,14 +4,12 @@
 #define SP_TESTS_PATHS_FIXTURE_H
 
 #include <criterion/criterion.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -59,11 +57,7 @@ static inline void open_paths(void)
 
 static inline void setup(void)
 {
-	struct sp_dataplane_config config = {.flows_max = 64,
-					     .sessions_max = 64,
-					     .users_max = 8,
-					     .policy_nodes_max = 64,
-					     .workers = 1};
+	struct sp_dataplane_config config = {.flows_max = 64, .sessions_max = 64, .users_max = 8};
 	char far[32];
 
 	if (geteuid() != 0)
@@ -79,6 +73,8 @@ static inline void setup(void)
 	    "ip addr add fd00::1/64 dev near0 nodad && "
 	    "ip -n $FAR addr add fd00::2/64 dev far0 nodad && "
 	    "ip -n $FAR addr add fe80::2/64 dev far0 nodad");
+	config.policy_nodes_max = 64;
+	config.workers = 1;
 	cr_assert_eq(sp_dataplane_open(&config, &dp), 0);
 	shared = sp_dataplane_shared(dp);
 	open_paths();
@@ -145,12 +141,10 @@ static inline uint32_t neighbour(const char *text)
 /* The last byte of a next hop's link address once it is known; -1 before. */
 static inline int hop_mac(uint32_t id)
 {
-	struct sp_nexthop hop;
+	struct sp_nexthop hop = {};
 
-	if (id == 0 || !sp_nexthop_read(&shared->nexthops[id], &hop) ||
-	    hop.state != SP_NEXTHOP_READY)
-		return -1;
-	return hop.dmac[5];
+	(void)(id && sp_nexthop_read(&shared->nexthops[id], &hop));
+	return hop.state == SP_NEXTHOP_READY ? hop.dmac[5] : -1;
 }
 
 #endif
