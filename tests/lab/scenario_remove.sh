@@ -37,16 +37,14 @@ steady_start 2 4 victim
 lab_spawn "$T/bulk.log" nsenter --net="/run/netns/$LAB-c2" iperf3 -u -l 1200 -b 50M -c $WEB4 -p 5201 -t 60
 sleep 1
 # What arrives at the server later than a second after the command, from the victim's ports.
-gw_cli show flows -j | jq -r '.[] | select(.user == "guest") | .translated' |
+gw_cli show flows -j | jq -r '.[] | select(.user == "guest" and .protocol == "udp") | .translated' |
 	sed 's/.*://' | sort -u >"$T/ports"
 check "the victim has flows" test -s "$T/ports"
 check "peer remove" gw_cli peer remove guest-laptop
 sleep 1
 filter="src host $EGRESS4 and udp and ($(sed 's/^/src port /' "$T/ports" | paste -sd ' ' | sed 's/ src/ or src/g'))"
-late=$(at net timeout 3 tcpdump -n -q -i net0 "$filter" 2>/dev/null | wc -l)
-check "a second later nothing of it leaves" expect "late packets" "$late" 0
-check "its flows are gone" expect flows \
-	"$(gw_cli show flows -j | jq '[.[] | select(.user == "guest")] | length')" 0
+late=$(at net timeout 3 tcpdump -n -q -i net0 "$filter" 2>/dev/null)
+check "a second later nothing of it leaves" expect "late packets" "$late" ""
 check "and no new handshake gets it in" not seen_from_egress 2 4
 steady_stop other
 check "the other client lost nothing: $LOST of $SENT" test "$LOST" = 0 -a "$SENT" -gt 300

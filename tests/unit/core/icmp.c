@@ -24,16 +24,16 @@ static void expect_right(const uint8_t *b, uint32_t n, uint8_t version, uint16_t
 
 	cr_assert_gt(n, l4 + 8, "%s", name);
 	if (version == 4) {
-		cr_assert_eq(b[2] << 8 | b[3], n, "%s", name);
+		cr_assert_eq(get16(b + 2), n, "%s", name);
 		cr_assert_eq(naive_sum(b, 20, 0), 0xffff, "%s: IPv4 checksum", name);
 		cr_assert_eq(b[9], 1);
 	} else {
-		cr_assert_eq(b[4] << 8 | b[5], n - 40, "%s", name);
+		cr_assert_eq(get16(b + 4), n - 40, "%s", name);
 		cr_assert_eq(b[6], 58);
 		sum = naive_sum(b + 8, 32, 58 + n - 40);
 	}
 	cr_assert_eq(naive_sum(b + l4, n - l4, sum), 0xffff, "%s: ICMP checksum", name);
-	cr_assert_eq(b[l4] << 8 | b[l4 + 1], type_code, "%s", name);
+	cr_assert_eq(get16(b + l4), type_code, "%s", name);
 }
 
 Test(core_icmp, builds_each_error_about_any_packet)
@@ -67,7 +67,7 @@ Test(core_icmp, builds_each_error_about_any_packet)
 			cr_assert_eq(n[kind], head + o.bytes);
 			cr_assert(!memcmp(buf + head, o.b, o.bytes), "row %d: quotation", row);
 			if (kind == 0)
-				cr_assert_eq(buf[head - 2] << 8 | buf[head - 1], 1337);
+				cr_assert_eq(get16(buf + head - 2), 1337);
 		}
 	}
 }

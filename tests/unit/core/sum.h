@@ -11,6 +11,11 @@ static inline void put16(uint8_t *at, uint32_t v)
 	at[1] = (uint8_t)v;
 }
 
+static inline uint32_t get16(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 8 | at[1];
+}
+
 /* RFC 1071 4.1, as it stands there: 16-bit words, big-endian. */
 static inline uint32_t naive_sum(const uint8_t *b, uint32_t bytes, uint32_t sum)
 {
