@@ -68,6 +68,24 @@ static int forbid_forwarding(const char *ifname)
 	return 0;
 }
 
+/* Nobody but us is behind the TUN device: no link-local address, no router to ask for. */
+static void quiet_tun(void)
+{
+	static const char *const settings[][2] = {{"addr_gen_mode", "1"},
+						  {"router_solicitations", "0"}};
+	char path[128];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		_cleanup_close_ int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", SP_TUN_NAME,
+			 settings[i][0]);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0 && write(fd, settings[i][1], 1) != 1)
+			sp_debug("sallyportd: failed to set %s: %s", path, strerror(errno));
+	}
+}
+
 static int open_iface(struct sp_daemon *daemon, const struct sp_config_iface *config)
 {
 	struct sp_engine_iface *entry = &daemon->ifaces[daemon->iface_count];
@@ -164,6 +182,7 @@ static int open_tun(struct sp_daemon *daemon)
 		return rc;
 	}
 	daemon->has_tun = true;
+	quiet_tun();
 	rc = forbid_forwarding(SP_TUN_NAME);
 	return rc ? rc : sp_tun_up(SP_TUN_NAME, daemon->config->wireguards[0].mtu);
 }

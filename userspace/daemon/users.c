@@ -78,14 +78,12 @@ static void publish_user(struct sp_daemon *daemon, const struct sp_config *confi
 	struct sp_shared *shared = daemon->shared;
 	struct sp_user *to = &shared->users[from->id];
 	uint32_t up = bucket_of(from->id, SP_DIR_UP), down = bucket_of(from->id, SP_DIR_DOWN);
-	struct sp_config_limit limit;
 
-	sp_limits_of_user(config, index, &limit);
-	sp_limits_apply(&limit, &shared->buckets[up], &shared->buckets[down]);
+	sp_limits_apply(&from->limit, &shared->buckets[up], &shared->buckets[down]);
 	strncpy(to->name, from->name, sizeof(to->name) - 1);
 	to->flow_max = from->flows_max;
-	to->bucket_up = limit.up_bps ? up : 0;
-	to->bucket_down = limit.down_bps ? down : 0;
+	to->bucket_up = from->limit.up_bps ? up : 0;
+	to->bucket_down = from->limit.down_bps ? down : 0;
 }
 
 /* Names that are gone lose their entry; their peers are closed already. */

@@ -1,57 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose limit holds, what it lets through, and that a reload neither gives nor takes. */
+/* What a limit lets through, and that a reload neither gives nor takes. */
 #include <criterion/criterion.h>
-#include <stdbool.h>
 
 #include "limits/limits.h"
 #include "sallyport/core/bucket.h"
 
 #define S_NS 1000000000ull
-
-Test(limits, takes_the_users_own_then_the_smallest_of_the_groups)
-{
-	static const struct {
-		const char *name;
-		struct sp_config_limit user, group[2], want;
-	} rows[] = {
-		{"nothing", {0, 0, 0}, {{0, 0, 0}, {0, 0, 0}}, {0, 0, 0}},
-		{"own only", {5, 6, 7}, {{0, 0, 0}, {0, 0, 0}}, {5, 6, 7}},
-		{"own is larger and still own", {50, 60, 70}, {{5, 6, 7}, {1, 1, 1}}, {50, 60, 70}},
-		{"smallest of two", {0, 0, 0}, {{5, 6, 9}, {4, 8, 0}}, {4, 6, 9}},
-		{"unlimited is no limit", {0, 0, 0}, {{0, 6, 0}, {4, 0, 3}}, {4, 6, 3}},
-		{"each direction by itself", {0, 60, 0}, {{5, 6, 7}, {9, 9, 9}}, {5, 60, 7}},
-	};
-
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct sp_config_group groups[3] = {
-			{.limit = rows[i].group[0]},
-			{.limit = {1, 1, 1}}, /* not his */
-			{.limit = rows[i].group[1]},
-		};
-		uint32_t indexes[] = {0, 2};
-		struct sp_config_user user = {
-			.groups = indexes, .group_count = 2, .limit = rows[i].user};
-		struct sp_config config = {
-			.groups = groups, .group_count = 3, .users = &user, .user_count = 1};
-		struct sp_config_limit got;
-
-		sp_limits_of_user(&config, 0, &got);
-		cr_expect_eq(got.up_bps, rows[i].want.up_bps, "%s", rows[i].name);
-		cr_expect_eq(got.down_bps, rows[i].want.down_bps, "%s", rows[i].name);
-		cr_expect_eq(got.burst_bytes, rows[i].want.burst_bytes, "%s", rows[i].name);
-	}
-}
-
-Test(limits, burst_is_50_ms_but_at_least_64_kib)
-{
-	cr_expect_eq(sp_limits_burst_bytes(1000000000, 0), 6250000);
-	cr_expect_eq(sp_limits_burst_bytes(1000000, 0), 65536);
-	cr_expect_eq(sp_limits_burst_bytes(10485760, 0), 65536);
-	cr_expect_eq(sp_limits_burst_bytes(10496000, 0), 65600);
-	cr_expect_eq(sp_limits_burst_bytes(1000000, 5000), 5000,
-		     "what was asked for is not raised");
-	cr_expect_gt(sp_limits_burst_bytes(UINT64_MAX, 0), UINT64_MAX / 200);
-}
 
 /* Bytes that pass when 1000-byte packets come every 0.1 ms until the time is over. */
 static uint64_t offered_for(struct sp_bucket *b, uint64_t *now_ns, uint64_t for_ns)
@@ -65,7 +19,8 @@ static uint64_t offered_for(struct sp_bucket *b, uint64_t *now_ns, uint64_t for_
 
 Test(limits, lets_the_rate_through_within_two_percent)
 {
-	struct sp_config_limit limit = {.up_bps = 20000000, .down_bps = 8000000};
+	struct sp_config_limit limit = {
+		.up_bps = 20000000, .down_bps = 8000000, .burst_bytes = 125000};
 	struct sp_bucket up = {0}, down = {0};
 	uint64_t now_ns = 7 * S_NS;
 	uint64_t passed;
@@ -81,7 +36,8 @@ Test(limits, lets_the_rate_through_within_two_percent)
 
 Test(limits, reload_changes_the_rate_and_is_no_gift)
 {
-	struct sp_config_limit slow = {.up_bps = 8000000}, fast = {.up_bps = 40000000}, none = {0};
+	struct sp_config_limit slow = {.up_bps = 8000000, .burst_bytes = 65536};
+	struct sp_config_limit fast = {.up_bps = 40000000, .burst_bytes = 250000}, none = {0};
 	struct sp_bucket up = {0}, down = {0};
 	uint64_t now_ns = 7 * S_NS, before, passed, tat_ns;
 
