@@ -282,7 +282,9 @@ client_up() {
 	at_client "$n" wg set wg0 private-key "$T/keys/c$n" peer "$(pub gw)" \
 		${PSK:+preshared-key "$PSK"} allowed-ips 0.0.0.0/0,::/0 \
 		endpoint "$endpoint:$port" ${KEEPALIVE:+persistent-keepalive "$KEEPALIVE"} || return 1
-	ip -n "$ns" link set wg0 mtu "${MTU:-1420}" up
+	# A TUN device gets a link-local address that kernel WireGuard does not, and talks from it.
+	ip -n "$ns" link set wg0 mtu "${MTU:-1420}" addrgenmode none
+	ip -n "$ns" link set wg0 up
 	addr "c$n" wg0 "$(inner4 "$n")/32" "$(inner6 "$n")/128"
 	route "c$n" "$ENDPOINT4" via 198.51.100.129
 	route "c$n" "$ENDPOINT6" via 2001:db8:c::1
