@@ -12,14 +12,17 @@ cd "$dir/deb"
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
 mirror=${mirror:-http://deb.debian.org/debian}
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
-own=(-qq -o "Dir::Etc::sourcelist=$dir/apt/sources.list" -o Dir::Etc::sourceparts=-
+release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+own=(-qq -o "APT::Default-Release=$release" -o "Dir::Etc::sourcelist=$dir/apt/sources.list" -o Dir::Etc::sourceparts=-
 	-o "Dir::State::lists=$dir/apt/lists" -o "Dir::Cache=$dir/apt/cache"
-	-o Dir::Etc::preferencesparts=- -o APT::Sandbox::User=root)
+	-o APT::Sandbox::User=root)
 update() {
+	local suite
 	[ -e "$dir/apt/updated" ] && return
-	for suite in bookworm bookworm-backports trixie; do
+	# Libraries come from the release that runs here.
+	for suite in "$release" bookworm bookworm-backports trixie; do
 		echo "deb [signed-by=$keys] $mirror $suite main"
-	done >"$dir/apt/sources.list"
+	done | sort -u >"$dir/apt/sources.list"
 	apt-get "${own[@]}" update
 	touch "$dir/apt/updated"
 }
@@ -56,8 +59,8 @@ get_kernel() {
 }
 # Bookworm's own qemu 7.2 breaks kernel text patching with several emulated CPUs: version 10 it is.
 get_qemu() {
-	local suite=bookworm-backports f lib missing
-	grep -q '^VERSION_ID="1[3-9]"' /etc/os-release && suite=trixie
+	local suite=bookworm-backports f
+	[ "$release" = bookworm ] || suite=$release
 	update
 	echo "vm: fetching qemu from $suite"
 	fetch qemu-system-x86/$suite qemu-system-data/$suite seabios/$suite 2>/dev/null ||
@@ -66,24 +69,23 @@ get_qemu() {
 	for f in qemu-*.deb seabios*.deb; do
 		dpkg -x "$f" "$dir/qemu.tmp"
 	done
-	# Libraries that this machine lacks, from the suite that it runs.
-	missing=$(ldd "$dir/qemu.tmp/usr/bin/qemu-system-x86_64" | sed -n 's/^\s*\(\S*\) => not found/\1/p')
-	for lib in $missing; do
-		f=$(library_package "$lib")
-		apt-get -qq -o APT::Sandbox::User=root download "$f"
-		dpkg -x "$f"_*.deb "$dir/qemu.tmp"
-	done
+	with_libraries qemu-system-x86_*.deb
 	mv "$dir/qemu.tmp" "$dir/qemu"
 	rm -f ./*.deb
 }
-# libfdt.so.1 -> libfdt1, libslirp.so.0 -> libslirp0, libaio.so.1 -> libaio1 or libaio1t64
-library_package() {
-	local name=${1%%.so*} version=${1##*.so.} p
-	for p in "$name$version" "$name-$version" "${name}$version"t64 "$name"; do
-		apt-cache show "${p,,}" >/dev/null 2>&1 && echo "${p,,}" && return
+# with_libraries DEB: unpack the libraries it depends on that this machine lacks, and theirs.
+with_libraries() {
+	local name before
+	for name in $(dpkg-deb -f "$1" Depends | tr ',' '\n' | sed -n 's/^ *\(lib[^ |:]*\).*/\1/p'); do
+		dpkg-query -W "$name" >/dev/null 2>&1 && continue
+		compgen -G "${name}_*.deb" >/dev/null && continue
+		before=$(ls ./*.deb)
+		fetch "$name" || continue
+		for deb in $(comm -13 <(echo "$before") <(ls ./*.deb)); do
+			dpkg -x "$deb" "$dir/qemu.tmp"
+			with_libraries "$deb"
+		done
 	done
-	echo "vm: no package found for $1" >&2
-	return 1
 }
 
 [ -d "$dir/qemu" ] || get_qemu
