@@ -113,7 +113,8 @@ int sp_engine_open(const struct sp_engine_config *config, struct sp_engine **ret
 	if (!e)
 		return -ENOMEM;
 	e->config = *config;
-	memcpy(e->ifaces, config->ifaces, config->iface_count * sizeof(e->ifaces[0]));
+	for (uint32_t i = 0; i < config->iface_count; i++)
+		e->ifaces[i] = config->ifaces[i];
 	e->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	e->stations = calloc(config->workers, sizeof(*e->stations));
 	if (!e->stations || e->event_fd < 0)
