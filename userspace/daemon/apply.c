@@ -192,11 +192,8 @@ static void release_prefixes(struct sp_daemon *daemon, const struct sp_config *c
 	struct sp_peer_state *peer, *next;
 
 	HASH_ITER (hh, daemon->peers, peer, next) {
-		if (peer->wanted)
-			continue;
-		for (uint32_t i = 0; i < peer->address_count; i++)
-			sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[i]);
-		sp_peer_close(peer);
+		if (!peer->wanted)
+			sp_peer_close(peer);
 	}
 	for (uint32_t i = 0; i < config->peer_count; i++) {
 		peer = find_peer(daemon, &config->peers[i]);
@@ -217,6 +214,7 @@ static int claim_prefixes(struct sp_daemon *daemon, const struct sp_config *conf
 		struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
 
 		rc = sp_peer_change(peer, config->users[c->user].id, c);
+		peer->claimed |= !rc;
 		for (uint32_t a = 0; a < c->address_count && !rc; a++)
 			rc = sp_dataplane_inner_put(daemon->dataplane, &c->addresses[a], &inner);
 	}
@@ -232,14 +230,11 @@ static bool listener_holds(const struct sp_config_wireguard *wg, const struct sp
 	return false;
 }
 
-static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener_state *listener,
-				    const struct sp_config_wireguard *wg)
+static void release_gateway_addresses(struct sp_daemon *daemon,
+				      const struct sp_listener_state *listener,
+				      const struct sp_config_wireguard *wg)
 {
-	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
-	struct sp_prefix *copy = malloc((wg->address_count + 1) * sizeof(*copy));
-	int rc = copy ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; copy && i < listener->address_count; i++) {
+	for (uint32_t i = 0; i < listener->address_count; i++) {
 		struct sp_prefix host = {.addr = listener->addresses[i].addr, .len = 128};
 
 		if (listener_holds(wg, &listener->addresses[i]))
@@ -248,6 +243,15 @@ static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener
 		if (daemon->has_tun)
 			sp_tun_address_remove(SP_TUN_NAME, &listener->addresses[i]);
 	}
+}
+
+static int claim_gateway_addresses(struct sp_daemon *daemon, struct sp_listener_state *listener,
+				   const struct sp_config_wireguard *wg)
+{
+	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
+	struct sp_prefix *copy = malloc((wg->address_count + 1) * sizeof(*copy));
+	int rc = copy ? 0 : -ENOMEM;
+
 	for (uint32_t i = 0; i < wg->address_count && !rc; i++) {
 		struct sp_prefix host = {.addr = wg->addresses[i].addr, .len = 128};
 
@@ -266,16 +270,20 @@ static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener
 	return 0;
 }
 
+/* In two passes too: an address may move from listener to listener. */
 static int apply_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *config)
 {
 	struct sp_addr list[64];
 	uint32_t count = 0;
 	int rc = 0;
 
+	for (uint32_t i = 0; i < config->wireguard_count; i++)
+		release_gateway_addresses(daemon, find_listener(daemon, &config->wireguards[i]),
+					  &config->wireguards[i]);
 	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 
-		rc = change_gateway_addresses(daemon, find_listener(daemon, wg), wg);
+		rc = claim_gateway_addresses(daemon, find_listener(daemon, wg), wg);
 		for (uint32_t a = 0; a < wg->address_count && count < 64; a++)
 			list[count++] = wg->addresses[a].addr;
 	}

@@ -33,7 +33,6 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan);
 
 /* flows.c */
 void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id);
-void sp_sessions_remove_orphans(struct sp_dataplane *dp);
 
 /* ports.c: the ports this host listens on (TCP and UDP), sorted, each once. */
 int sp_ports_listening(uint16_t **ret_ports, uint32_t *ret_count);

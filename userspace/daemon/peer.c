@@ -298,6 +298,9 @@ void sp_peer_close(struct sp_peer_state *peer)
 
 	HASH_DEL(daemon->peers, peer);
 	daemon->peers_by_id[peer->id] = NULL;
+	/* The id will be another peer's: nothing may lead to it any more. */
+	for (uint32_t i = 0; peer->claimed && i < peer->address_count; i++)
+		sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[i]);
 	sp_wg_peer_remove(peer->wg); /* upcalls take its sessions out of XDP's sight first */
 	sp_peer_remove(daemon->sessions, peer->id);
 	sp_flows_remove_peer(daemon->dataplane, peer->id);
@@ -318,6 +321,7 @@ int sp_peer_change(struct sp_peer_state *peer, uint32_t user_id,
 		return rc;
 	sp_wg_peer_set(peer->wg, &wg);
 	sp_key_wipe(&wg.preshared_key);
+	peer->due_ns = 0; /* a keepalive may be asked for now */
 	peer->session->mtu = peer->listener->mtu;
 	if (peer->user_id == user_id)
 		return 0;

@@ -66,6 +66,7 @@ struct sp_peer_state {
 	struct sp_peer *session;
 	struct sp_keypair_state keypairs[SP_KEYPAIRS_PER_PEER];
 	uint64_t due_ns; /* sp_wg_peer_advance has nothing to do before */
+	bool claimed;	 /* addresses stand in sp_inner */
 	bool wanted;	 /* scratch of a reload: still in the configuration */
 	bool fresh;	 /* scratch of a reload: made by it */
 };

@@ -38,6 +38,11 @@ int sp_dataplane_remove(struct sp_dataplane *dp);
 /* The same without opening: the way out of -EPROTO. Nothing pinned there is 0. */
 int sp_dataplane_unpin(const char *pin_dir);
 bool sp_dataplane_is_adopted(const struct sp_dataplane *dp); /* live maps were found */
+/*
+ * Out of adopted maps what only the process that is no more could explain: its sessions, whose keys
+ * died with it, and the prefixes and listeners that led to its numbers.
+ */
+int sp_dataplane_forget(struct sp_dataplane *dp);
 /* * The loaded XDP program, for BPF_PROG_RUN. Borrowed. */
 int sp_dataplane_program_fd(const struct sp_dataplane *dp);
 
