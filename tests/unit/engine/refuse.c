@@ -2,6 +2,8 @@
 /* Packets that may not pass, each with its own reason and nothing sent. */
 #include "tunnel.h"
 
+#include <stdio.h>
+
 #include "sallyport/core/flow.h"
 
 /* One packet of that peer; it must be dropped for that reason and no other. */
@@ -161,6 +163,47 @@ Test(engine_refuse, way_out_is_missing)
 	h.shared->gateway->route_count = 1;
 	h.shared->gateway->route_seq += 2;
 	assert_refused(&h, ALICE, &v4, SP_R_NO_ROUTE, "no default route");
+	house_close(&h);
+}
+
+/* An interface that is no way out is none, wherever the routes lead. */
+Test(engine_refuse, way_out_needs_the_role)
+{
+	const struct shape out = {"10.9.0.2", "192.0.2.1", 0, 5000, 53, 10};
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &out), 1);
+	h.w->ifaces[0].iface.roles = SP_ROLE_TUNNEL | SP_ROLE_INSIDE;
+	cr_assert_eq(house_say(&h, ALICE, &out), 0);
+	h.shared->gateway->route_seq += 2;
+	cr_assert_eq(house_say(&h, ALICE, &out), 0);
+	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_NO_ROUTE), 2);
+	house_close(&h);
+}
+
+/* Who talks to every address of a link does not fill the ring that handshakes need, too. */
+Test(engine_refuse, scan_of_a_link_asks_the_daemon_at_a_rate)
+{
+	struct shape on_link = {"10.9.0.2", NULL, 0, 1, 2, 3};
+	struct sp_engine_event event;
+	unsigned int events = 0;
+	char address[32];
+	struct house h;
+
+	house_open(&h);
+	for (int i = 1; i < 250; i++) {
+		snprintf(address, sizeof(address), "198.51.100.%d", i);
+		on_link.dst = address;
+		cr_assert_eq(house_say(&h, ALICE, &on_link), 0);
+	}
+	while (house_event(&h, &event))
+		events++;
+	cr_assert_eq(events, 32);
+	h.now_ns += S_NS;
+	on_link.dst = "198.51.100.250";
+	cr_assert_eq(house_say(&h, ALICE, &on_link), 0);
+	cr_assert(house_event(&h, &event), "later there is room again");
 	house_close(&h);
 }
 
