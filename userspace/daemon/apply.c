@@ -300,8 +300,15 @@ static char *text_of(const char *what, int rc)
 int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **ret_text)
 {
 	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
-	int rc = sp_daemon_name_users(daemon, config);
+	int rc;
 
+	if (!sp_engine_is_settled(daemon->engine)) {
+		*ret_text = text_of("apply the configuration: a worker still judges by the one "
+				    "before the last",
+				    -EBUSY);
+		return -EBUSY;
+	}
+	rc = sp_daemon_name_users(daemon, config);
 	if (!rc)
 		rc = sp_daemon_plan_policy(daemon, config, &plan, ret_text);
 	if (!rc)

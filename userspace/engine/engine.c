@@ -179,7 +179,7 @@ void sp_engine_close(struct sp_engine *e)
 }
 
 /* The oldest serial that some worker still judges by. */
-static uint64_t oldest_acked(struct sp_engine *e)
+static uint64_t oldest_acked(const struct sp_engine *e)
 {
 	uint64_t oldest = UINT64_MAX;
 
@@ -209,6 +209,11 @@ static int wait_for_workers(struct sp_engine *e)
 		usleep(PUBLISH_STEP_US);
 	}
 	return 0;
+}
+
+bool sp_engine_is_settled(const struct sp_engine *e)
+{
+	return oldest_acked(e) >= e->serial;
 }
 
 int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t generation)
