@@ -182,6 +182,44 @@ Test(engine_refuse, way_out_needs_the_role)
 	house_close(&h);
 }
 
+Test(engine_refuse, source_route_past_the_judged_destination)
+{
+	static const struct {
+		const char *name;
+		uint8_t options[8];
+		enum sp_reason reason;
+	} rows[] = {
+		{"router alert", {148, 4, 0, 0, 0}, SP_R_NONE},
+		{"nop, timestamp", {1, 68, 4, 5, 0}, SP_R_NONE},
+		{"loose", {131, 7, 4, 192, 0, 2, 66, 0}, SP_R_PROTOCOL},
+		{"strict, behind nops", {1, 137, 7, 4, 192, 0, 2, 66}, SP_R_PROTOCOL},
+		{"behind the end", {0, 131, 7, 4, 192, 0, 2, 66}, SP_R_NONE},
+		{"no length", {148, 0, 131, 3, 4}, SP_R_PROTOCOL},
+		{"a length of one", {148, 1, 131, 3, 4}, SP_R_PROTOCOL},
+		{"beyond the header", {148, 9, 0, 0, 0, 0, 0, 0}, SP_R_PROTOCOL},
+		{"cut", {1, 1, 1, 1, 1, 1, 1, 148}, SP_R_PROTOCOL},
+	};
+	const struct shape shape = {"10.9.0.2", "192.0.2.1", 0, 5000, 53, 10};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packet plain = packet_make(&shape), inner = plain;
+		struct house h;
+
+		house_open(&h);
+		memcpy(inner.b + 20, rows[i].options, 8);
+		memcpy(inner.b + 28, plain.b + 20, plain.bytes - 20);
+		inner.bytes = plain.bytes + 8;
+		inner.b[0] = 0x47;
+		inner.b[3] = (uint8_t)inner.bytes;
+		house_up(&h, ALICE, &inner);
+		cr_assert_eq(house_run(&h), rows[i].reason == SP_R_NONE, "%s", rows[i].name);
+		cr_assert_eq(house_all_drops(&h), rows[i].reason != SP_R_NONE, "%s", rows[i].name);
+		cr_assert_eq(house_drops(&h, SP_DIR_UP, rows[i].reason),
+			     rows[i].reason != SP_R_NONE, "%s", rows[i].name);
+		house_close(&h);
+	}
+}
+
 /* Who talks to every address of a link does not fill the ring that handshakes need, too. */
 Test(engine_refuse, scan_of_a_link_asks_the_daemon_at_a_rate)
 {
