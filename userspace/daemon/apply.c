@@ -67,35 +67,71 @@ static void close_listener_and_peers(struct sp_listener_state *listener)
 	sp_listener_close(listener);
 }
 
+static int open_listener(struct sp_daemon *daemon, const struct sp_config_wireguard *wg,
+			 char **ret_text)
+{
+	struct sp_listener_state *listener;
+	int rc = sp_listener_open(daemon, wg, &listener);
+
+	if (!rc)
+		listener->fresh = true;
+	else if (asprintf(ret_text, "%s:%u: wireguard.%s.port: failed to listen on UDP port %u: %s",
+			  wg->source.file, wg->source.line, wg->name, wg->port, strerror(-rc)) < 0)
+		*ret_text = NULL;
+	return rc;
+}
+
+static void close_fresh_listeners(struct sp_daemon *daemon)
+{
+	struct sp_listener_state *next;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = next) {
+		next = l->next;
+		if (l->fresh)
+			sp_listener_close(l);
+	}
+}
+
+static void close_port(struct sp_daemon *daemon, uint16_t port)
+{
+	struct sp_listener_state *next;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = next) {
+		next = l->next;
+		if (l->port == port)
+			close_listener_and_peers(l);
+	}
+}
+
+/* Ports that somebody else may hold come first: until all of them are ours, nothing has changed. */
 static int open_listeners(struct sp_daemon *daemon, const struct sp_config *config, char **ret_text)
 {
-	for (uint32_t i = 0; i < config->wireguard_count; i++) {
+	int rc = 0;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = l->next)
+		l->fresh = false;
+	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
+		const struct sp_config_wireguard *wg = &config->wireguards[i];
+
+		if (!find_listener(daemon, wg) && !port_is_taken_over(daemon, config, wg->port))
+			rc = open_listener(daemon, wg, ret_text);
+	}
+	if (rc) {
+		close_fresh_listeners(daemon);
+		return rc;
+	}
+	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 		struct sp_listener_state *listener = find_listener(daemon, wg);
-		int rc;
 
 		if (listener) {
 			listener->mtu = wg->mtu;
 			continue;
 		}
-		if (port_is_taken_over(daemon, config, wg->port)) {
-			for (struct sp_listener_state *l = daemon->listeners, *next; l; l = next) {
-				next = l->next;
-				if (l->port == wg->port)
-					close_listener_and_peers(l);
-			}
-		}
-		rc = sp_listener_open(daemon, wg, &listener);
-		if (rc) {
-			if (asprintf(ret_text,
-				     "%s:%u: wireguard.%s.port: failed to listen on UDP port %u: %s",
-				     wg->source.file, wg->source.line, wg->name, wg->port,
-				     strerror(-rc)) < 0)
-				*ret_text = NULL;
-			return rc;
-		}
+		close_port(daemon, wg->port);
+		rc = open_listener(daemon, wg, ret_text);
 	}
-	return 0;
+	return rc;
 }
 
 static void close_unwanted_listeners(struct sp_daemon *daemon, const struct sp_config *config)

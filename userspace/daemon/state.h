@@ -40,6 +40,7 @@ struct sp_listener_state {
 	uint64_t results[SP_WG_RESULT_COUNT];
 	uint32_t recent_messages; /* since the last look at the load */
 	bool under_load;
+	bool fresh; /* scratch of a reload: made by it */
 	struct sp_listener_state *next;
 };
 
