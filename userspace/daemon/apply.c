@@ -235,7 +235,7 @@ static void release_prefixes(struct sp_daemon *daemon, const struct sp_config *c
 		peer = find_peer(daemon, &config->peers[i]);
 		for (uint32_t a = 0; peer && a < peer->address_count; a++) {
 			if (!holds_prefix(&config->peers[i], &peer->addresses[a]))
-				sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[a]);
+				sp_peer_release(peer, &peer->addresses[a]);
 		}
 	}
 }
@@ -247,12 +247,10 @@ static int claim_prefixes(struct sp_daemon *daemon, const struct sp_config *conf
 	for (uint32_t i = 0; i < config->peer_count && !rc; i++) {
 		const struct sp_config_peer *c = &config->peers[i];
 		struct sp_peer_state *peer = find_peer(daemon, c);
-		struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
 
 		rc = sp_peer_change(peer, config->users[c->user].id, c);
-		peer->claimed |= !rc;
 		for (uint32_t a = 0; a < c->address_count && !rc; a++)
-			rc = sp_dataplane_inner_put(daemon->dataplane, &c->addresses[a], &inner);
+			rc = sp_peer_claim(peer, &c->addresses[a]);
 	}
 	return rc;
 }

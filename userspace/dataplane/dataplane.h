@@ -76,6 +76,9 @@ struct sp_shared *sp_dataplane_shared(struct sp_dataplane *dp);
 /* * Flows. Batches of up to 64; return the number done, or -errno. */
 int sp_dataplane_flow_put(struct sp_dataplane *dp, const struct sp_flow_key *keys,
 			  const struct sp_flow *flows, unsigned int n);
+/* * One that is there: -ENOENT, and nothing is made, when another has removed it meanwhile. */
+int sp_dataplane_flow_renew(struct sp_dataplane *dp, const struct sp_flow_key *key,
+			    const struct sp_flow *flow);
 int sp_dataplane_flow_remove(struct sp_dataplane *dp, const struct sp_flow_key *keys,
 			     unsigned int n);
 int sp_dataplane_flow_lookup(struct sp_dataplane *dp, const struct sp_flow_key *key,

@@ -93,7 +93,9 @@ static void hold_thread(const char *name)
 		if (!comm)
 			continue;
 		if (fscanf(comm, "%31s", found) == 1 && !strcmp(found, name))
-			cr_assert_eq(syscall(SYS_tgkill, getpid(), atoi(e->d_name), SIGUSR1), 0);
+			cr_assert_eq(syscall(SYS_tgkill, getpid(), strtol(e->d_name, NULL, 10),
+					     SIGUSR1),
+				     0);
 		fclose(comm);
 	}
 	closedir(tasks);
