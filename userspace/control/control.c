@@ -159,7 +159,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 		if (!client_serve(c))
 			return;
 	}
-	if (c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (!c->answer && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 
