@@ -34,7 +34,8 @@ enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry)
 	struct sp_flow_key original;
 	enum sp_reason r;
 
-	if (!sp_flow_is_as_begun(w, entry)) {
+	if (!sp_flow_is_as_begun(w, entry) ||
+	    (entry->translated && !sp_nat_has_address(w->nat, &entry->nat_addr))) {
 		sp_flow_end(w, entry);
 		return SP_R_NO_FLOW;
 	}

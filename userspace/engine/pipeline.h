@@ -30,7 +30,10 @@ void sp_seal_run(struct sp_worker *w);
 /* judge.c: the policy, and what a new policy means for a flow. */
 enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
 			    uint32_t user_id, struct sp_policy_answer *ret_answer);
-/* An entry of an old generation; denied, or between other ends now, it is gone from everywhere. */
+/*
+ * An entry of an old generation; denied, between other ends now, or with an outside address that
+ * is no pool's any more, it is gone from everywhere.
+ */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
 enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);

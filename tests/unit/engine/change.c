@@ -253,6 +253,28 @@ Test(engine_change, peer_that_became_another_users)
 	house_close(&h);
 }
 
+/* The address may be another machine's by now: nothing leaves from it any more. */
+Test(engine_change, outside_address_that_left_its_pool)
+{
+	struct sp_nat_pools *old;
+	struct packet out;
+	struct house h;
+
+	house_open(&h);
+	old = h.published.pools;
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	h.published.pools = house_pools();
+	h.published.pools->pools[0].addresses[0].addr = addr_of("203.0.113.77");
+	house_rules(&h, HOUSE_USUAL);
+	cr_assert_eq(house_say(&h, ALICE, &up), 0);
+	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_NO_FLOW), 1);
+	cr_assert_eq(halves_of(&h).count, 0);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	assert_addr(house_outside(&h, 0, &out).src, "203.0.113.77");
+	sp_nat_pools_close(old);
+	house_close(&h);
+}
+
 Test(engine_change, numbers_are_written_once_a_second)
 {
 	struct house h;
