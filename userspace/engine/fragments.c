@@ -176,7 +176,8 @@ uint16_t sp_fragments_id(struct sp_fragments *f, const struct sp_addr *src,
 {
 	struct sp_fragment_key key = {.src = *src, .dst = ip->dst, .proto = ip->proto};
 	uint16_t *next = &f->ids[XXH3_64bits_withSeed(&key, sizeof(key), f->seed) % SP_IP_IDS];
-	uint32_t share = 0x10000 / workers;
+	uint32_t share = 0x10000 / workers, turn = *next % share;
 
-	return sp_swap16((uint16_t)((*next)++ % share * workers + worker));
+	*next = (uint16_t)((turn + 1) % share);
+	return sp_swap16((uint16_t)(turn * workers + worker));
 }

@@ -61,6 +61,12 @@ static void expect_as_built(const struct spec *s, const struct built *o, const s
 	cr_assert_eq(p->tos, s->tos, "row %d", row);
 	cr_assert_eq(p->ttl, s->ttl, "row %d", row);
 	cr_assert_eq(p->fragment, s->fragment, "row %d", row);
+	cr_assert_eq(p->may_split, s->version == 4, "row %d", row);
+	cr_assert_eq(p->fragment_id, s->version == 4 ? 0x4242 : 0, "row %d", row);
+	if (s->fragment) {
+		cr_assert_eq(p->fragment_begin, later ? 64 : 0, "row %d", row);
+		cr_assert_eq(p->fragment_more, !later, "row %d", row);
+	}
 	cr_assert_eq(ntohs(p->sport_be), ports ? s->sport : request ? s->id : 0, "row %d", row);
 	cr_assert_eq(ntohs(p->dport_be), ports ? s->dport : reply ? s->id : 0, "row %d", row);
 	cr_assert_eq(p->tcp_flags, ports && s->proto == 6 ? s->tcp_flags : 0, "row %d", row);
