@@ -146,8 +146,11 @@ SP_INLINE enum sp_verdict sp_reply(struct sp_xdp *x)
 			return sp_fragment_note(x, &s->key, sp_carry(x, &s->key, flow, &s->inner));
 		reason = x->packet.icmp_error ? SP_R_ICMP_UNMATCHED : SP_R_NO_FLOW;
 	}
-	/* Echo identifiers of the host's own pings may lie in the NAT's range; ports may not. */
-	if (!x->local || x->local->kind == SP_LOCAL_POOL ||
+	/*
+	 * Echo identifiers of the host's own pings may lie in the NAT's range; ports may not. What
+	 * lies over a first fragment is known to be the NAT's.
+	 */
+	if (!x->local || x->local->kind == SP_LOCAL_POOL || reason == SP_R_FRAGMENT_TINY ||
 	    (s->key.proto != SP_PROTO_ICMP && s->key.proto != SP_PROTO_ICMPV6))
 		x->unasked = reason;
 	return SP_V_NEXT;
