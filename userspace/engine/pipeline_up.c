@@ -17,10 +17,11 @@ static void count_up(struct sp_worker *w, const struct sp_item *item)
 static enum sp_reason read_inner(struct sp_item *item)
 {
 	const uint8_t *end = item->data + item->bytes;
+	enum sp_reason r = sp_parse_ip(item->data, end, 0, &item->ip);
 	uint8_t ecn;
 
-	if (sp_parse_ip(item->data, end, 0, &item->ip))
-		return SP_R_INNER_MALFORMED;
+	if (r)
+		return r == SP_R_FRAGMENT_TINY ? r : SP_R_INNER_MALFORMED;
 	item->bytes = item->ip.l3_bytes;
 	if (!sp_ecn_decapsulate(item->outer_ecn, item->ip.tos & 3, &ecn))
 		return SP_R_ECN_INVALID;

@@ -207,6 +207,9 @@ Test(engine_fragments, may_not_lie_over_their_first)
 		cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_FRAGMENT_TINY), (800 - 24) / 8);
 		p = piece_of(&sent, 800, 1600, 1);
 		cr_assert_eq(say(&h, ALICE, &p), 1);
+		p = piece_of(&sent, 0, i ? 16 : 0, 2);
+		cr_assert_eq(say(&h, ALICE, &p), 0, "too short for its ports");
+		cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_FRAGMENT_TINY), (800 - 24) / 8 + 1);
 		house_close(&h);
 	}
 }
