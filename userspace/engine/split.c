@@ -6,6 +6,8 @@
 #include "sallyport/core/checksum.h"
 
 #define OPTION_COPIED 0x80 /* RFC 791 3.1 */
+#define OPTION_END    0
+#define OPTION_NOP    1
 #define MORE	      0x2000
 
 static uint32_t header_bytes(const struct sp_packet *ip)
@@ -32,13 +34,13 @@ static uint32_t copy_header(const uint8_t *ip, uint32_t header, uint8_t *out)
 	uint32_t bytes = SP_IPV4_BYTES, length;
 
 	memcpy(out, ip, SP_IPV4_BYTES);
-	for (uint32_t at = SP_IPV4_BYTES; at < header && ip[at] != 0; at += length) {
-		if (ip[at] == 1)
-			length = 1; /* no operation */
-		else
+	for (uint32_t at = SP_IPV4_BYTES; at < header && ip[at] != OPTION_END; at += length) {
+		length = 1;
+		if (ip[at] != OPTION_NOP) {
 			length = at + 1 < header ? ip[at + 1] : 0;
-		if (length == 0 || at + length > header)
-			break;
+			if (length < 2 || at + length > header)
+				break; /* nonsense: what follows it cannot be read */
+		}
 		if (ip[at] & OPTION_COPIED) {
 			memcpy(out + bytes, ip + at, length);
 			bytes += length;

@@ -142,6 +142,51 @@ Test(engine_split, options_go_where_they_belong)
 	sp_frames_fini(&frames);
 }
 
+/* Whatever bytes a user calls options: nothing is read or written beside the packet. */
+Test(engine_split, options_of_any_bytes)
+{
+	struct packet plain = answer(1400, 1);
+	struct sp_frames frames;
+	uint32_t random = 12345;
+
+	cr_assert_eq(sp_frames_init(&frames, 8), 0);
+	for (int row = 0; row < 20000; row++) {
+		uint8_t *data = sp_frame_get(&frames) + SP_FRAME_HEADROOM;
+		uint32_t options = (uint32_t)row % 11 * 4, payload = 0;
+		struct sp_pieces pieces;
+		struct sp_packet ip;
+
+		memcpy(data, plain.b, 20);
+		for (uint32_t i = 0; i < options; i++) {
+			random = random * 1664525 + 1013904223;
+			data[20 + i] = (uint8_t)(random >> 24 & (row & 1 ? 0x87 : 0xff));
+		}
+		memcpy(data + 20 + options, plain.b + 20, plain.bytes - 20);
+		data[0] = (uint8_t)(0x45 + options / 4);
+		put16(data + 2, plain.bytes + options);
+		cr_assert_eq(sp_parse_ip(data, data + plain.bytes + options, 0, &ip), SP_R_NONE);
+		cr_assert_eq(sp_split(&frames, data, &ip, 576, &pieces), 0);
+		for (unsigned int i = 0; i < pieces.count; i++) {
+			const uint8_t *b = pieces.list[i].data;
+			uint32_t header = (b[0] & 15) * 4u;
+
+			cr_assert(header >= 20 && header <= 20 + options);
+			cr_assert_leq(pieces.list[i].bytes, 576);
+			cr_assert_eq(get16(b + 2), pieces.list[i].bytes);
+			cr_assert_eq(sum_bytes(b, header, 0), 0xffff);
+			cr_assert_eq((get16(b + 6) & 0x1fff) * 8, payload);
+			cr_assert_eq(memcmp(b + header, plain.b + 20 + payload,
+					    pieces.list[i].bytes - header),
+				     0);
+			payload += pieces.list[i].bytes - header;
+			sp_frame_put(&frames, b);
+		}
+		cr_assert_eq(payload, plain.bytes - 20);
+	}
+	cr_assert_eq(frames.free_count, 8);
+	sp_frames_fini(&frames);
+}
+
 Test(engine_split, without_a_free_frame_nothing_is_half_sent)
 {
 	struct packet sent = answer(1472, 1);
