@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "flow.h"
+#include "plain_back.h"
 
 SP_INLINE bool sp_is_icmp_type(const struct sp_packet *p, __u8 v4_type, __u8 v6_type)
 {
@@ -71,10 +72,13 @@ SP_INLINE struct sp_flow *sp_answer_flow(const struct sp_xdp *x, const struct sp
 	if (!(x->roles & SP_ROLE_EGRESS))
 		return NULL;
 	flow = bpf_map_lookup_elem(&sp_flows, key);
-	if (!flow || flow->side != SP_FLOW_REPLY || flow->kind != SP_FLOW_TUNNEL)
+	if (!flow || flow->side != SP_FLOW_REPLY ||
+	    (flow->kind != SP_FLOW_TUNNEL && flow->kind != SP_FLOW_PLAIN))
 		return NULL;
 	if (x->local)
 		return flow->translated ? flow : NULL;
+	if (flow->kind == SP_FLOW_PLAIN)
+		return flow->translated ? NULL : flow;
 	inner = sp_inner_lookup(&x->packet.dst);
 	if (!inner || inner->kind != SP_INNER_PEER || inner->peer_id != flow->peer_id)
 		return NULL;
@@ -88,11 +92,13 @@ SP_INLINE enum sp_reason sp_undo_nat(const struct sp_xdp *x, const struct sp_flo
 
 	if (x->packet.icmp_error) {
 		reason = sp_packet_rewrite_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
-						    flow->nat_port_be);
+						    SP_PORT_WHICH(flow->nat_port_be,
+								  SP_REWRITE_SRC));
 		if (reason != SP_R_NONE)
 			return reason;
 	}
-	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
+	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr,
+				 SP_PORT_WHICH(flow->nat_port_be, SP_REWRITE_DST));
 }
 
 SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *key,
@@ -136,6 +142,8 @@ SP_INLINE enum sp_verdict sp_reply(struct sp_xdp *x)
 		return SP_V_NEXT;
 	if (reason == SP_R_NONE) {
 		flow = sp_answer_flow(x, &key);
+		if (flow && flow->kind == SP_FLOW_PLAIN)
+			return sp_plain_back(x, &key, flow, &inner);
 		if (flow)
 			return sp_carry(x, &key, flow, &inner);
 		reason = x->packet.icmp_error ? SP_R_ICMP_UNMATCHED : SP_R_NO_FLOW;
