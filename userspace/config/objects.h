@@ -67,6 +67,19 @@ struct sp_config_user {
 	uint32_t group_count;
 	struct sp_config_limit limit; /* what holds: the user's own, else the groups' */
 	uint32_t flows_max;	      /* default 8192 */
+	bool is_zone;		      /* made of one of config->zones */
+	struct sp_config_source source;
+};
+
+/* Workloads behind an inside interface. To rules, limits and maps it is one of the users. */
+struct sp_config_zone {
+	char *name;
+	uint32_t user;	/* index in config->users */
+	uint32_t iface; /* index in config->ifaces */
+	struct sp_prefix *prefixes;
+	uint32_t prefix_count;
+	struct sp_config_limit limit;
+	uint32_t flows_max; /* default 65536 */
 	struct sp_config_source source;
 };
 

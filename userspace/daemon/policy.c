@@ -140,7 +140,8 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan)
 }
 
 /* Fill the half nobody reads, let the workers take the pools, then flip the generation word. */
-int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan)
+int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			    struct sp_policy_plan *plan)
 {
 	struct sp_shared *shared = daemon->shared;
 	uint32_t generation = shared->gateway->generation + 1;
@@ -152,9 +153,12 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *pla
 	if (!rc)
 		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
 	if (!rc)
+		rc = sp_zones_put(daemon, config, plan->pools);
+	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
 	if (rc)
 		return rc;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
+	sp_zones_retire(daemon, config);
 	return 0;
 }
