@@ -8,10 +8,20 @@
 #include "dataplane/plain.h"
 #include "sallyport/core/addr.h"
 
-static struct sp_zone_key zone_key(const struct sp_config_zone *zone,
-				   const struct sp_prefix *prefix)
+/* Interfaces change only with a restart, so a reload's list may be another: names decide. */
+static uint32_t slot_of(const struct sp_daemon *daemon, const struct sp_config *config,
+			const struct sp_config_zone *zone)
 {
-	struct sp_zone_key key = {.prefixlen = 32u + prefix->len, .slot = zone->iface};
+	for (uint32_t i = 0; i < daemon->iface_count; i++) {
+		if (!strcmp(daemon->ifaces[i].iface.name, config->ifaces[zone->iface].name))
+			return daemon->ifaces[i].iface.slot;
+	}
+	return SP_IFACE_MAX; /* no packet comes from there */
+}
+
+static struct sp_zone_key zone_key(uint32_t slot, const struct sp_prefix *prefix)
+{
+	struct sp_zone_key key = {.prefixlen = 32u + prefix->len, .slot = slot};
 
 	memcpy(key.addr, prefix->addr.b, sizeof(key.addr));
 	return key;
