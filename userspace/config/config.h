@@ -21,6 +21,18 @@
 #define SP_CONFIG_RULES_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
 
+/* Workloads behind an inside interface. To rules, limits and maps it is one of the users. */
+struct sp_config_zone {
+	char *name;
+	uint32_t user;	/* index in config->users */
+	uint32_t iface; /* index in config->ifaces */
+	struct sp_prefix *prefixes;
+	uint32_t prefix_count;
+	struct sp_config_limit limit;
+	uint32_t flows_max; /* default 65536 */
+	struct sp_config_source source;
+};
+
 struct sp_config {
 	struct sp_config_gateway gateway;
 	struct sp_config_iface *ifaces;
