@@ -168,6 +168,23 @@ static inline struct frame plain_answer(const struct family *f, unsigned int pro
 	return out;
 }
 
+/* One hop further, between other link addresses; frame_error gives 64 hops. */
+static inline void plain_hop(struct frame *f, const char *link)
+{
+	uint8_t *ip = f->b + f->l3;
+	uint16_t sum;
+
+	memcpy(f->b, link, 12);
+	if (ip[0] >> 4 == 6) {
+		ip[7]--;
+		return;
+	}
+	ip[8]--;
+	put16(ip + 10, 0);
+	sum = (uint16_t)~sp_csum_fold(sp_csum_partial(ip, 20, 0));
+	memcpy(ip + 10, &sum, 2);
+}
+
 static inline struct sp_flow_key plain_key(const struct family *f, unsigned int proto,
 					   uint16_t sport)
 {
