@@ -30,31 +30,31 @@ __attribute__((noinline)) int sp_packet_parse_embedded(struct xdp_md *ctx,
 				 ret_inner);
 }
 
-/* port_be_which: the new port, and enum sp_rewrite_end above it; five arguments are all there is. */
-#define SP_PORT_WHICH(port_be, which) ((__u32)(port_be) | (__u32)(which) << 16)
-
-__attribute__((noinline)) int sp_packet_rewrite(struct xdp_md *ctx, const struct sp_packet *p,
-						const struct sp_addr *addr, __u32 port_be_which)
-{
-	if (!p || !addr)
-		return SP_R_BAD_HEADER;
-	return sp_rewrite((void *)(long)ctx->data, (void *)(long)ctx->data_end, p,
-			  (enum sp_rewrite_end)(port_be_which >> 16 & 1), addr,
-			  (__be16)port_be_which);
-}
-
-__attribute__((noinline)) int sp_packet_rewrite_embedded(struct xdp_md *ctx,
-							 const struct sp_packet *outer,
-							 const struct sp_packet *inner,
-							 const struct sp_addr *addr,
-							 __u32 port_be_which)
-{
-	if (!outer || !inner || !addr)
-		return SP_R_BAD_HEADER;
-	return sp_rewrite_embedded((void *)(long)ctx->data, (void *)(long)ctx->data_end, outer,
-				   inner, (enum sp_rewrite_end)(port_be_which >> 16 & 1), addr,
-				   (__be16)port_be_which);
-}
+/* One function for each end: which bytes are written must be plain to Linux 6.1's verifier. */
+#define SP_PACKET_REWRITE(end, END, OTHER_END)                                                    \
+	__attribute__((noinline)) int sp_packet_rewrite_##end(struct xdp_md *ctx,                 \
+							      const struct sp_packet *p,          \
+							      const struct sp_addr *addr,         \
+							      __u32 port_be)                      \
+	{                                                                                         \
+		if (!p || !addr)                                                                  \
+			return SP_R_BAD_HEADER;                                                   \
+		return sp_rewrite((void *)(long)ctx->data, (void *)(long)ctx->data_end, p,        \
+				  SP_REWRITE_##END, addr, (__be16)port_be);                       \
+	}                                                                                         \
+	/* What an ICMP error that changes at this end quotes: the same at its other end. */      \
+	__attribute__((noinline)) int sp_packet_rewrite_##end##_embedded(                         \
+		struct xdp_md *ctx, const struct sp_packet *outer, const struct sp_packet *inner, \
+		const struct sp_addr *addr, __u32 port_be)                                        \
+	{                                                                                         \
+		if (!outer || !inner || !addr)                                                    \
+			return SP_R_BAD_HEADER;                                                   \
+		return sp_rewrite_embedded((void *)(long)ctx->data, (void *)(long)ctx->data_end,  \
+					   outer, inner, SP_REWRITE_##OTHER_END, addr,            \
+					   (__be16)port_be);                                      \
+	}
+SP_PACKET_REWRITE(src, SRC, DST)
+SP_PACKET_REWRITE(dst, DST, SRC)
 
 /* How a packet leaves: rewritten to, and between which link addresses. */
 struct sp_out {
@@ -71,16 +71,17 @@ struct sp_out {
 SP_INLINE enum sp_reason sp_out_translate(struct xdp_md *ctx, const struct sp_packet *p,
 					  const struct sp_packet *inner, const struct sp_out *out)
 {
-	__u32 other = out->which == SP_REWRITE_SRC ? SP_REWRITE_DST : SP_REWRITE_SRC;
-	enum sp_reason r;
+	bool src = out->which == SP_REWRITE_SRC;
+	__u32 port_be = out->port_be;
+	enum sp_reason r = SP_R_NONE;
 
-	if (p->icmp_error) {
-		r = sp_packet_rewrite_embedded(ctx, p, inner, &out->addr,
-					       SP_PORT_WHICH(out->port_be, other));
-		if (r != SP_R_NONE)
-			return r;
-	}
-	return sp_packet_rewrite(ctx, p, &out->addr, SP_PORT_WHICH(out->port_be, out->which));
+	if (p->icmp_error)
+		r = src ? sp_packet_rewrite_src_embedded(ctx, p, inner, &out->addr, port_be)
+			: sp_packet_rewrite_dst_embedded(ctx, p, inner, &out->addr, port_be);
+	if (r != SP_R_NONE)
+		return r;
+	return src ? sp_packet_rewrite_src(ctx, p, &out->addr, port_be)
+		   : sp_packet_rewrite_dst(ctx, p, &out->addr, port_be);
 }
 
 /* inner counts only with an ICMP error. After a failure the packet is half done: to be dropped. */

@@ -22,7 +22,10 @@ SP_INLINE const struct sp_policy_node *sp_policy_node_at(__u32 base, __u32 count
 /* Longer than a next hop's slot could rest and mean another address (paths/neighbours.c). */
 #define SP_PLAIN_PATH_NS (60 * SP_NS_PER_S)
 
-/* Global functions take one pointer and know nothing of the caller's: so all of it in one place. */
+/*
+ * Each function looks it up by itself: Linux 6.1 takes no key or value for a map from memory that
+ * a global function was handed.
+ */
 struct sp_plain {
 	struct sp_flow_key key;	  /* original direction */
 	struct sp_flow_key reply; /* what the answers look like */
@@ -56,9 +59,17 @@ struct {
 	__type(value, struct sp_plain);
 } sp_plain_now SEC(".maps");
 
-/* Both entries go; only who removed the original gives back its place in the quota. */
-__attribute__((noinline)) int sp_plain_end(struct sp_plain *s)
+SP_INLINE struct sp_plain *sp_plain_here(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sp_plain_now, &zero);
+}
+
+/* Both entries go; only who removed the original gives back its place in the quota. */
+__attribute__((noinline)) int sp_plain_end(void)
+{
+	struct sp_plain *s = sp_plain_here();
 	struct sp_user *user;
 	__u32 id;
 

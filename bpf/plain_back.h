@@ -8,8 +8,7 @@
 /* What a packet asks of all that follows, in this CPU's place. */
 SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 {
-	__u32 zero = 0;
-	struct sp_plain *s = bpf_map_lookup_elem(&sp_plain_now, &zero);
+	struct sp_plain *s = sp_plain_here();
 
 	if (!s)
 		return NULL;
@@ -55,7 +54,7 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	if (flow->generation != s->generation) {
 		s->reply = *key;
 		sp_flow_mate_key(key, flow, &s->key);
-		r = sp_plain_judge_again(s);
+		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
 			return sp_drop(x, r);
 	}

@@ -37,7 +37,7 @@ SP_INLINE enum sp_reason sp_plain_translate(struct sp_plain *s)
 	const struct sp_iface *iface = bpf_map_lookup_elem(&sp_ifaces, &ifindex);
 
 	if (iface && iface->roles & SP_ROLE_EGRESS)
-		return sp_plain_nat(s);
+		return sp_plain_nat();
 	return iface && iface->roles & SP_ROLE_INSIDE ? SP_R_NONE : SP_R_NO_ROUTE;
 }
 
@@ -111,8 +111,9 @@ SP_INLINE enum sp_reason sp_plain_insert(struct sp_plain *s)
 }
 
 /* s->key, slot, link addresses, MTU, time and generation are set. */
-__attribute__((noinline)) int sp_plain_begin(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_begin(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	enum sp_reason r;
 
 	if (!s)
@@ -120,11 +121,11 @@ __attribute__((noinline)) int sp_plain_begin(struct sp_plain *s)
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	r = sp_plain_source(s);
 	if (r == SP_R_NONE)
-		r = sp_plain_ask(s);
+		r = sp_plain_ask();
 	if (r == SP_R_NONE)
 		r = sp_plain_quota(s);
 	if (r == SP_R_NONE)
-		r = sp_plain_path(s);
+		r = sp_plain_path();
 	if (r == SP_R_NONE)
 		r = sp_plain_translate(s);
 	if (r != SP_R_NONE)

@@ -30,10 +30,10 @@ SP_INLINE enum sp_reason sp_plain_route(struct sp_plain *s, struct sp_flow *flow
 
 	s->hop_id = flow->nexthop_id;
 	if (flow->route_seq == s->route_seq && s->now_ns - flow->seen_ns < SP_PLAIN_PATH_NS)
-		r = sp_plain_hop(s);
+		r = sp_plain_hop();
 	if (r == SP_R_NONE)
 		return r;
-	r = sp_plain_path(s);
+	r = sp_plain_path();
 	if (r == SP_R_NONE) {
 		flow->nexthop_id = s->hop_id;
 		flow->route_seq = s->route_seq;
@@ -47,7 +47,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	enum sp_reason r;
 
 	if (flow->generation != s->generation) {
-		r = sp_plain_judge_again(s);
+		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
 			return sp_drop(x, r);
 	}

@@ -48,8 +48,9 @@ SP_INLINE void sp_port_release(const struct sp_plain *s, __u32 port)
 }
 
 /* RFC 4787 REQ-3: the port it has, else any. RFC 4787 REQ-4: UDP keeps the parity. 0: none. */
-__attribute__((noinline)) int sp_plain_claim(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_claim(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	__u32 wanted, port, i;
 
 	if (!s)
@@ -79,15 +80,16 @@ SP_INLINE bool sp_plain_bound(struct sp_plain *s)
 }
 
 /* s->egress and s->binding_key are set. The outside port into s->binding. */
-__attribute__((noinline)) int sp_plain_bind(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_bind(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	__u32 port;
 
 	if (!s)
 		return SP_R_NAT_NO_POOL;
 	if (sp_plain_bound(s))
 		return SP_R_NONE;
-	port = (__u32)sp_plain_claim(s);
+	port = (__u32)sp_plain_claim();
 	if (!port)
 		return SP_R_NAT_EXHAUSTED;
 	s->binding.addr = s->egress.addr;
@@ -110,8 +112,9 @@ __attribute__((noinline)) int sp_plain_bind(struct sp_plain *s)
 }
 
 /* s->key leaves by the pool of s->answer: what its entries say about the translation. */
-__attribute__((noinline)) int sp_plain_nat(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_nat(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	struct sp_egress_key key = {0};
 	const struct sp_egress *egress;
 	enum sp_reason r;
@@ -132,7 +135,7 @@ __attribute__((noinline)) int sp_plain_nat(struct sp_plain *s)
 	s->binding_key.sport_be = s->key.sport_be;
 	s->binding_key.proto = s->key.proto;
 	s->binding_key.pool_id = s->egress.pool_id;
-	r = sp_plain_bind(s);
+	r = sp_plain_bind();
 	if (r != SP_R_NONE)
 		return r;
 	s->flow.translated = 1;

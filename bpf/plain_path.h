@@ -26,8 +26,9 @@ SP_INLINE void sp_plain_resolve(__u32 ifindex, const struct sp_addr *addr)
 }
 
 /* s->hop_id into s->hop; the reason when it cannot be used now. */
-__attribute__((noinline)) int sp_plain_hop(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_hop(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	struct sp_nexthop *shared;
 	__u32 id;
 
@@ -47,8 +48,9 @@ __attribute__((noinline)) int sp_plain_hop(struct sp_plain *s)
 }
 
 /* The way to s->key.dst into s->hop_id and s->hop. */
-__attribute__((noinline)) int sp_plain_path(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_path(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	struct sp_neighbour_key neighbour_key = {0};
 	const struct sp_neighbour *neighbour;
 	struct sp_lpm_key key = {.prefixlen = 128};
@@ -71,7 +73,7 @@ __attribute__((noinline)) int sp_plain_path(struct sp_plain *s)
 		}
 		s->hop_id = neighbour->nexthop_id;
 	}
-	return sp_plain_hop(s);
+	return sp_plain_hop();
 }
 
 #endif

@@ -18,8 +18,9 @@ SP_INLINE __u32 sp_policy_count(__u32 base, __u32 generation, __u32 nodes_max)
 }
 
 /* Asks about s->key for s->user_id; s->answer is of one generation, s->generation, whole. */
-__attribute__((noinline)) int sp_plain_ask(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_ask(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	struct sp_policy_view view = {0};
 	const struct sp_gateway *gateway;
 	__u32 zero = 0, nodes_max;
@@ -67,8 +68,9 @@ SP_INLINE void sp_plain_mark(const struct sp_plain *s, struct sp_flow *flow, boo
  * The policy has changed since the flow of s->key and s->reply was judged. Also asked: is its
  * source still of the same zone? Whatever ends it ends both entries.
  */
-__attribute__((noinline)) int sp_plain_judge_again(struct sp_plain *s)
+__attribute__((noinline)) int sp_plain_judge_again(void)
 {
+	struct sp_plain *s = sp_plain_here();
 	struct sp_flow *flow, *back;
 	enum sp_reason r;
 
@@ -77,19 +79,19 @@ __attribute__((noinline)) int sp_plain_judge_again(struct sp_plain *s)
 	flow = bpf_map_lookup_elem(&sp_flows, &s->key);
 	back = bpf_map_lookup_elem(&sp_flows, &s->reply);
 	if (!flow || !back || flow->user_id >= 0x7fffffff) {
-		sp_plain_end(s);
+		sp_plain_end();
 		return SP_R_NO_FLOW;
 	}
 	s->user_id = flow->user_id;
 	if (sp_plain_zone(flow->slot, &s->key.src) != s->user_id) {
-		sp_plain_end(s);
+		sp_plain_end();
 		return SP_R_SPOOFED_SOURCE;
 	}
-	r = sp_plain_ask(s);
+	r = sp_plain_ask();
 	if (r == SP_R_CLOSED)
 		return r;
 	if (r != SP_R_NONE && flow->on_change == 0) {
-		sp_plain_end(s);
+		sp_plain_end();
 		return r;
 	}
 	sp_plain_mark(s, flow, r == SP_R_NONE);

@@ -29,7 +29,7 @@ SP_INLINE enum sp_reason sp_plain_meet(const struct sp_xdp *x, struct sp_plain *
 		return SP_R_ICMP_UNMATCHED;
 	if (sp_has_icmp(&x->packet) && s->key.dport_be)
 		return SP_R_NO_FLOW; /* an echo reply */
-	return sp_plain_begin(s);
+	return sp_plain_begin();
 }
 
 /* Is the original entry one that this packet may use as it stands? */
@@ -43,7 +43,7 @@ SP_INLINE bool sp_plain_knows(const struct sp_xdp *x, struct sp_plain *s, struct
 	if (!sp_flow_is_over(x, &s->key, flow))
 		return true;
 	s->user_id = flow->user_id;
-	sp_plain_end(s);
+	sp_plain_end();
 	return false;
 }
 

@@ -47,14 +47,12 @@ SP_INLINE enum sp_reason sp_undo_nat(const struct sp_xdp *x, const struct sp_flo
 	enum sp_reason reason;
 
 	if (x->packet.icmp_error) {
-		reason = sp_packet_rewrite_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
-						    SP_PORT_WHICH(flow->nat_port_be,
-								  SP_REWRITE_SRC));
+		reason = sp_packet_rewrite_dst_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
+							flow->nat_port_be);
 		if (reason != SP_R_NONE)
 			return reason;
 	}
-	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr,
-				 SP_PORT_WHICH(flow->nat_port_be, SP_REWRITE_DST));
+	return sp_packet_rewrite_dst(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
 }
 
 SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *key,
