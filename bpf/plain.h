@@ -39,6 +39,8 @@ struct sp_plain {
 	struct sp_binding_key binding_key;
 	struct sp_binding binding;
 	struct sp_egress egress;
+	struct sp_port_key port_key;
+	struct sp_port port;
 	__u64 now_ns;
 	__u32 hop_id;
 	__u32 user_id;

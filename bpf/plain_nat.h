@@ -28,23 +28,26 @@ SP_INLINE __u32 sp_port_any(const struct sp_egress *e, __u32 sport, bool parity)
 	return sp_port_is_ours(e, port) ? port : 0;
 }
 
-SP_INLINE bool sp_port_claim(const struct sp_plain *s, __u32 port)
+SP_INLINE void sp_port_name(struct sp_plain *s, __u32 port)
 {
-	struct sp_port_key key = {.addr = s->egress.addr,
-				  .port_be = (__be16)sp_swap16((__u16)port),
-				  .proto = s->binding_key.proto};
-	struct sp_port claim = {.owner = s->binding_key, .claimed_ns = s->now_ns};
-
-	return bpf_map_update_elem(&sp_ports, &key, &claim, BPF_NOEXIST) == 0;
+	__builtin_memset(&s->port_key, 0, sizeof(s->port_key));
+	s->port_key.addr = s->egress.addr;
+	s->port_key.port_be = (__be16)sp_swap16((__u16)port);
+	s->port_key.proto = s->binding_key.proto;
 }
 
-SP_INLINE void sp_port_release(const struct sp_plain *s, __u32 port)
+SP_INLINE bool sp_port_claim(struct sp_plain *s, __u32 port)
 {
-	struct sp_port_key key = {.addr = s->egress.addr,
-				  .port_be = (__be16)sp_swap16((__u16)port),
-				  .proto = s->binding_key.proto};
+	sp_port_name(s, port);
+	s->port.owner = s->binding_key;
+	s->port.claimed_ns = s->now_ns;
+	return bpf_map_update_elem(&sp_ports, &s->port_key, &s->port, BPF_NOEXIST) == 0;
+}
 
-	(void)bpf_map_delete_elem(&sp_ports, &key);
+SP_INLINE void sp_port_release(struct sp_plain *s, __u32 port)
+{
+	sp_port_name(s, port);
+	(void)bpf_map_delete_elem(&sp_ports, &s->port_key);
 }
 
 /* RFC 4787 REQ-3: the port it has, else any. RFC 4787 REQ-4: UDP keeps the parity. 0: none. */
