@@ -153,6 +153,13 @@ check "a new daemon has a later policy" test "$(gw_cli status -j | jq .generatio
 check "the download still goes on" grows "$T/dead"
 adopted() { gw_cli show flows -j | jq -e '[.[] | select(.kind == "plain" and .user == "app" and .protocol == "tcp")] | length > 0'; }
 check "its flow was adopted, under the zone's name" adopted
+# ICMP flows end after 60 s of silence; then nothing but the daemon gives their ports back.
+no_old_echo() { gw_cli show flows -j | jq -e '[.[] | select(.protocol == "icmp" and .idle_s > 70)] | length == 0'; }
+check "echoes of the beginning were swept away" within 20 no_old_echo
+claims() { at gw bpftool -j map dump pinned "$(gw_pin sp_ports)" | jq '[.[].formatted | select(.key.proto == 1 or .key.proto == 58)] | length'; }
+echoes() { gw_cli show flows -j | jq '[.[] | select(.protocol == "icmp" and .translated != null)] | length'; }
+claims_match() { [ "$(claims)" -le "$(echoes)" ]; }
+check "and their ports with them" within 20 claims_match
 steady_stop through
 check "$SENT datagrams through death and restart, lost: $LOST" test "$LOST" = 0 -a "$SENT" -gt 100
 deny "$T/good.conf"
