@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
+#include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/policy.h"
@@ -73,6 +74,14 @@ struct {
 	__type(value, struct sp_flow);
 } sp_flows SEC(".maps");
 
+/* [datagram]. LRU: to forget one costs its later fragments, and nobody waits for a place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SP_FRAGMENT_MAX);
+	__type(key, struct sp_fragment_key);
+	__type(value, struct sp_fragment);
+} sp_fragments SEC(".maps");
+
 /* [inner prefix] */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -125,5 +134,7 @@ struct {
 
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
 SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
+
+#include "maps_plain.h"
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the running configuration to a new one: what can fail comes first, then nothing can. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -334,15 +337,8 @@ static char *text_of(const char *what, int rc)
 int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **ret_text)
 {
 	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
-	int rc;
+	int rc = sp_daemon_name_users(daemon, config);
 
-	if (!sp_engine_is_settled(daemon->engine)) {
-		*ret_text = text_of("apply the configuration: a worker still judges by the one "
-				    "before the last",
-				    -EBUSY);
-		return -EBUSY;
-	}
-	rc = sp_daemon_name_users(daemon, config);
 	if (!rc)
 		rc = sp_daemon_plan_policy(daemon, config, &plan, ret_text);
 	if (!rc)
@@ -358,7 +354,7 @@ int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **r
 	if (!rc)
 		rc = claim_prefixes(daemon, config);
 	if (!rc)
-		rc = sp_daemon_commit_policy(daemon, &plan);
+		rc = sp_daemon_commit_policy(daemon, config, &plan);
 	if (rc && !*ret_text)
 		*ret_text = text_of("apply the configuration", rc);
 	return rc;
@@ -404,13 +400,18 @@ int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text)
 	struct sp_config_errors errors = {0};
 	struct sp_config *config = NULL;
 	char *text = NULL;
-	int rc = sp_config_open(daemon->config_path, &config, &errors);
+	int rc;
 
+	/* systemd.service(5), Type=notify-reload: hosts older than 253 ignore the time. */
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, sp_clock_now_ns() / 1000);
+	rc = sp_config_open(daemon->config_path, &config, &errors);
 	if (rc)
 		text = sp_daemon_mistakes(&errors);
 	else
 		rc = sp_daemon_apply(daemon, config, &text);
 	sp_config_errors_fini(&errors);
+	sd_notify(0, rc ? "READY=1\nSTATUS=the last reload was refused"
+			: "READY=1\nSTATUS=the configuration is in force");
 	free(daemon->last_reload.error);
 	daemon->last_reload =
 		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};

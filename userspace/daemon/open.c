@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
@@ -28,7 +29,8 @@ static int open_dataplane(struct sp_daemon *daemon)
 	struct sp_dataplane_config config = {.pin_dir = daemon->pin_dir,
 					     .flows_max = gateway->flows_max,
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
-					     .users_max = gateway->sessions_max + 2,
+					     .users_max = gateway->sessions_max +
+							  SP_CONFIG_ZONES_MAX + 2,
 					     .policy_nodes_max = POLICY_NODES_MAX,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
@@ -43,9 +45,11 @@ static int open_dataplane(struct sp_daemon *daemon)
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);
 	rc = sp_dataplane_forget(daemon->dataplane);
-	if (rc)
+	if (rc) {
 		sp_error("sallyportd: failed to clear what an earlier run left: %s", strerror(-rc));
-	return rc;
+		return rc;
+	}
+	return sp_dataplane_is_adopted(daemon->dataplane) ? sp_daemon_import_users(daemon) : 0;
 }
 
 /* The kernel must not forward beside us: XDP is the only way through. */
@@ -106,7 +110,9 @@ static int open_iface(struct sp_daemon *daemon, const struct sp_config_iface *co
 	rc = forbid_forwarding(config->name);
 	if (rc)
 		return rc;
-	rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
+	rc = sp_dataplane_dev_put(daemon->dataplane, slot, entry->ifindex);
+	if (!rc)
+		rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
 	return rc ? rc : sp_paths_iface_add(daemon->paths, entry->ifindex, &entry->iface);
 }
 
@@ -234,6 +240,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .iface_count = daemon->iface_count,
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
+					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
 					  .dataplane = daemon->dataplane,
 					  .sessions = daemon->sessions,
@@ -259,13 +266,30 @@ static int open_sessions(struct sp_daemon *daemon)
 	return sp_sessions_open(max, max * INDEX_ROOM, daemon->workers, &daemon->sessions);
 }
 
-/* What is left is what later work needs: maps, routes, raw sockets, and binding a new port. */
-static int drop_capabilities(void)
+static bool has_dispatcher(const struct sp_daemon *daemon)
 {
+	for (uint32_t i = 0; i < daemon->iface_count; i++) {
+		if (daemon->attached[i].dispatcher)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What is left is what later work needs: maps, routes, raw sockets, binding a new port. To leave
+ * libxdp's dispatcher again it must open programs by their ids, which takes CAP_SYS_ADMIN.
+ */
+static int drop_capabilities(const struct sp_daemon *daemon)
+{
+	const capng_type_t both = (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+	int rc;
+
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW,
-			  CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_BOTH) < 0) {
+	rc = capng_updatev(CAPNG_ADD, both, CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
+			   CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1);
+	if (!rc && has_dispatcher(daemon))
+		rc = capng_update(CAPNG_ADD, both, CAP_SYS_ADMIN);
+	if (rc < 0 || capng_apply(CAPNG_SELECT_BOTH) < 0) {
 		sp_error("sallyportd: failed to give up capabilities");
 		return -EPERM;
 	}
@@ -358,9 +382,10 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 		return rc;
 	daemon->workers = choose_workers(daemon);
 	init_gateway(daemon);
-	if ((rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
-	    (rc = open_engine(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities()) || (rc = sp_engine_start(daemon->engine)))
+	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
+	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
+	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
+	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -400,6 +425,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	for (uint32_t k = 0; daemon->has_tun && k < daemon->workers; k++)
 		close(daemon->tun_fds[k]);
 	sp_paths_close(daemon->paths);
+	sp_plain_close(daemon);
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);

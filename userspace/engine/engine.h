@@ -23,8 +23,9 @@ struct sp_engine_config {
 	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames;    /* of 4096 bytes, for each worker */
-	uint32_t flows_max; /* for each worker */
+	uint32_t frames;     /* of 4096 bytes, for each worker */
+	uint32_t flows_max;  /* for each worker */
+	uint32_t nat_slices; /* of every port range, the first for the workers; 0 = workers */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
@@ -43,11 +44,15 @@ void sp_engine_close(struct sp_engine *engine);
 
 /*
  * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
- * pools, on failure too. generation must already be in the image half it names. Returns when no
- * worker judges by the other half any more, so that it may be filled again; -ETIMEDOUT after 1 s.
+ * pools, on failure too. generation must already be in the image half it names. Returns when
+ * every worker has taken it over. -ETIMEDOUT after 1 s is no refusal: a late worker will yet.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
-/* False after -ETIMEDOUT, which is no refusal: a worker that is late will take it over yet. */
+/*
+ * The half that is not in force may be filled only after this: 0, or -ETIMEDOUT after 5 s when a
+ * worker still judges by it.
+ */
+int sp_engine_settle(struct sp_engine *engine);
 bool sp_engine_is_settled(const struct sp_engine *engine);
 
 /* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */

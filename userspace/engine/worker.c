@@ -24,11 +24,15 @@ static int open_parts(struct sp_worker *w)
 	if (!rc)
 		rc = sp_flow_table_init(&w->table, c->flows_max);
 	if (!rc)
-		rc = sp_nat_open(c->index, c->workers, c->flows_max, &w->nat);
+		rc = sp_nat_open(c->index, c->nat_slices ? c->nat_slices : c->workers, c->flows_max,
+				 &w->nat);
 	if (!rc)
 		rc = c->aead->open(&w->aead);
 	if (!rc)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
+	if (rc)
+		return rc;
+	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
 	if (rc)
 		return rc;
 	w->user_flows = calloc(w->shared->users_max, sizeof(*w->user_flows));
@@ -72,6 +76,7 @@ void sp_worker_close(struct sp_worker *w)
 		w->config.aead->close(w->aead);
 	sp_nat_close(w->nat);
 	sp_flow_table_fini(&w->table);
+	sp_fragments_fini(&w->fragments);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
 	free(w->user_flows);
