@@ -277,7 +277,7 @@ int sp_peer_open(struct sp_daemon *daemon, struct sp_listener_state *listener, u
 	sp_key_wipe(&wg.preshared_key);
 	if (rc)
 		goto undo_session;
-	peer->wanted = peer->fresh = true;
+	peer->wanted = true;
 	daemon->peers_by_id[peer->id] = peer;
 	HASH_ADD(hh, daemon->peers, public_key, sizeof(peer->public_key), peer);
 	return 0;

@@ -241,6 +241,11 @@ int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t 
 	return rc;
 }
 
+int sp_engine_settle(struct sp_engine *e)
+{
+	return e->serial ? wait_for_workers(e) : 0;
+}
+
 int sp_engine_event_fd(const struct sp_engine *e)
 {
 	return e->event_fd;

@@ -47,6 +47,8 @@ void sp_engine_close(struct sp_engine *engine);
  * worker judges by the other half any more, so that it may be filled again; -ETIMEDOUT after 1 s.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
+/* After a -ETIMEDOUT: 0 once every worker judges by what was published last, else it again. */
+int sp_engine_settle(struct sp_engine *engine);
 
 /* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */
 enum sp_engine_event_kind {

@@ -56,6 +56,6 @@ enum sp_policy_effect sp_policy_effect_of(const struct sp_policy_view *before,
 			       ? SP_EFFECT_SAME
 			       : SP_EFFECT_RULE;
 	if (flow->on_change == SP_ON_CHANGE_KEEP)
-		return SP_EFFECT_KEPT;
+		return ret_before->action == SP_ACTION_ALLOW ? SP_EFFECT_KEPT : SP_EFFECT_SAME;
 	return ret_before->action == SP_ACTION_ALLOW ? SP_EFFECT_CUT : SP_EFFECT_DOOMED;
 }

@@ -7,7 +7,7 @@
 #include "sallyport/core/policy.h"
 
 enum sp_policy_effect {
-	SP_EFFECT_SAME,	  /* allowed by the rule of the same name */
+	SP_EFFECT_SAME,	  /* allowed by the rule of the same name, or kept as before */
 	SP_EFFECT_RULE,	  /* allowed, by another rule */
 	SP_EFFECT_KEPT,	  /* denied, but on_change = "keep" lets it end by itself */
 	SP_EFFECT_CUT,	  /* allowed before, denied after: ends with its next packet */
