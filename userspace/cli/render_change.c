@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan, history, and what reload, confirm and rollback answer, as text. */
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 

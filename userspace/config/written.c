@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "config/fields.h"
 
-static void put_value(FILE *out, config_setting_t *setting);
+static void put_value(struct sp_config_reader *r, FILE *out, config_setting_t *setting);
 
 /* Lines are what the text is read back by, so no value may hold one. */
 static void put_string(FILE *out, const char *text)
@@ -23,42 +23,45 @@ static int compare_keys(const void *a, const void *b)
 		      config_setting_name(*(config_setting_t *const *)b));
 }
 
-static void put_members(FILE *out, config_setting_t *group, const char *between)
+static void put_members(struct sp_config_reader *r, FILE *out, config_setting_t *group,
+			const char *between)
 {
 	int count = config_setting_length(group);
 	_cleanup_free_ config_setting_t **members = calloc((size_t)count + 1, sizeof(*members));
 
-	if (!members)
+	if (!members) {
+		r->rc = -ENOMEM;
 		return;
+	}
 	for (int i = 0; i < count; i++)
 		members[i] = config_setting_get_elem(group, (unsigned int)i);
 	qsort(members, (size_t)count, sizeof(*members), compare_keys);
 	for (int i = 0; i < count; i++) {
 		fprintf(out, "%s = ", config_setting_name(members[i]));
-		put_value(out, members[i]);
+		put_value(r, out, members[i]);
 		fputs(between, out);
 	}
 }
 
-static void put_list(FILE *out, config_setting_t *list)
+static void put_list(struct sp_config_reader *r, FILE *out, config_setting_t *list)
 {
 	for (int i = 0; i < config_setting_length(list); i++) {
 		fputs(i ? ", " : "", out);
-		put_value(out, config_setting_get_elem(list, (unsigned int)i));
+		put_value(r, out, config_setting_get_elem(list, (unsigned int)i));
 	}
 }
 
-static void put_value(FILE *out, config_setting_t *setting)
+static void put_value(struct sp_config_reader *r, FILE *out, config_setting_t *setting)
 {
 	switch (config_setting_type(setting)) {
 	case CONFIG_TYPE_GROUP:
 		fputs("{ ", out);
-		put_members(out, setting, "; ");
+		put_members(r, out, setting, "; ");
 		fputc('}', out);
 		break;
 	case CONFIG_TYPE_LIST:
 	case CONFIG_TYPE_ARRAY:
-		put_list(out, setting);
+		put_list(r, out, setting);
 		break;
 	case CONFIG_TYPE_STRING:
 		put_string(out, config_setting_get_string(setting));
@@ -88,7 +91,7 @@ void sp_config_written_add(struct sp_config_reader *r, uint32_t section, const c
 	}
 	written->section = key;
 	if (config_setting_is_group(setting))
-		put_members(out, setting, "\n");
+		put_members(r, out, setting, "\n");
 	if (fclose(out)) {
 		free(text);
 		r->rc = -ENOMEM;
