@@ -142,20 +142,4 @@ struct sp_config_rule {
 	struct sp_config_source source;
 };
 
-struct sp_config_target { /* one packet's destination */
-	struct sp_addr addr;
-	__be16 port_be; /* TCP and UDP */
-	uint8_t proto;	/* IPPROTO_*; ICMP of addr's family */
-};
-
-struct sp_config_test {
-	char *name;    /* or NULL */
-	uint32_t user; /* index in config->users */
-	char *to;      /* as written */
-	struct sp_config_target target;
-	bool allow;    /* what is expected */
-	uint32_t rule; /* index in config->rules of the one that must decide, or UINT32_MAX */
-	struct sp_config_source source;
-};
-
 #endif

@@ -210,7 +210,8 @@ static bool is_whole(const char *bytes, size_t len)
 		return false;
 	sp_hash(bytes, len - END_BYTES, "", 0, &hash);
 	put_hash(&hash, hex);
-	return !memcmp(bytes + len - END_BYTES, END_PATTERN, sizeof(END_PATTERN) - 1) &&
+	return bytes[len - 1] == '\n' &&
+	       !memcmp(bytes + len - END_BYTES, END_PATTERN, sizeof(END_PATTERN) - 1) &&
 	       !memcmp(bytes + len - HASH_HEX - 1, hex, HASH_HEX);
 }
 
