@@ -140,9 +140,10 @@ at gw rm -f "$T/control.sock"
 gw_start
 check "a crash during a trial ends it: the confirmed one runs" expect source "$(source_of)" history
 check "client 2 gets out" within 15 seen_from_egress 2 4
+check "client 1 too" within 15 seen_from_egress 1 4
 
-slow 1
 say "tests of the configuration's own"
+slow 1
 sed 's/to = \["web-host"\]/to = ["bad-host"]/' "$T/good.conf" >"$T/gw.conf"
 tline=$(grep -n 'tcp 203.0.113.10:80' "$T/gw.conf" | cut -d: -f1)
 failing="gw.conf:$tline: tests.\[0\]: user-c1 to tcp 203.0.113.10:80: found deny by the default at the end.*expected allow by rule \"staff-out\" \(.*gw.conf:[0-9]+\)"
