@@ -216,7 +216,7 @@ static void release_prefixes(struct sp_daemon *daemon, const struct prefixes *fr
 {
 	for (uint32_t i = 0; i < from->count; i++) {
 		if (!holds(to, &from->list[i]))
-			sp_dataplane_inner_remove(daemon->dataplane, &from->list[i]);
+			sp_prefix_release(daemon, &from->list[i]);
 	}
 }
 
@@ -227,13 +227,27 @@ static int claim_prefixes(struct sp_daemon *daemon, const struct sp_config *conf
 	for (uint32_t i = 0; i < config->peer_count && !rc; i++) {
 		const struct sp_config_peer *c = &config->peers[i];
 		struct sp_peer_state *peer = find_peer(daemon, c);
-		struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
 
 		rc = sp_peer_change(peer, config->users[c->user].id, c);
 		for (uint32_t a = 0; a < c->address_count && !rc; a++)
-			rc = sp_dataplane_inner_put(daemon->dataplane, &c->addresses[a], &inner);
+			rc = sp_peer_claim(peer, &c->addresses[a]);
 	}
 	return rc;
+}
+
+/* What peers' routes need not be made for. */
+static int copy_addresses(struct sp_listener_state *listener, const struct sp_config_wireguard *wg)
+{
+	size_t bytes = wg->address_count * sizeof(*listener->addresses);
+	struct sp_prefix *copy = malloc(bytes ? bytes : 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, wg->addresses, bytes);
+	free(listener->addresses);
+	listener->addresses = copy;
+	listener->address_count = wg->address_count;
+	return 0;
 }
 
 static int add_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *config)
@@ -246,6 +260,7 @@ static int add_gateway_addresses(struct sp_daemon *daemon, const struct sp_confi
 	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 
+		rc = copy_addresses(find_listener(daemon, wg), wg);
 		for (uint32_t a = 0; a < wg->address_count && !rc; a++) {
 			struct sp_prefix host = {.addr = wg->addresses[a].addr, .len = 128};
 
@@ -299,11 +314,8 @@ static void side_fini(struct side *side)
 static int prepare(struct sp_daemon *daemon, struct sp_config *config, struct side *from,
 		   struct side *to, struct sp_policy_plan *plan, char **ret_text)
 {
-	/* A worker that has not looked since the last change still reads the half to be filled. */
-	int rc = sp_engine_settle(daemon->engine);
+	int rc = collect_prefixes(config, &to->prefixes);
 
-	if (!rc)
-		rc = collect_prefixes(config, &to->prefixes);
 	if (!rc && from->config)
 		rc = collect_prefixes(from->config, &from->prefixes);
 	if (!rc)
@@ -341,8 +353,10 @@ static void clear_away(struct sp_daemon *daemon, const struct side *from, const 
 	}
 	sp_daemon_mark_peers(daemon, to->config);
 	HASH_ITER (hh, daemon->peers, peer, next) {
-		if (!peer->wanted)
-			sp_peer_close(peer);
+		if (peer->wanted)
+			continue;
+		peer->claimed = false; /* released above; what is left is others' now */
+		sp_peer_close(peer);
 	}
 	for (struct sp_listener_state *l = daemon->listeners; l; l = next_listener) {
 		next_listener = l->next;

@@ -228,6 +228,7 @@ void sp_listener_close(struct sp_listener_state *listener)
 	close(listener->readable.fd);
 	sp_wg_device_close(listener->device);
 	sp_key_wipe(&listener->private_key);
+	free(listener->addresses);
 	free(listener->name);
 	free(listener);
 }

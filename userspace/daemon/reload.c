@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -272,6 +274,9 @@ int sp_daemon_reload(struct sp_daemon *daemon, const struct sp_asker *who, uint3
 	char *text = NULL;
 	int rc = refuse_during_trial(daemon, &text);
 
+	/* systemd.service(5), Type=notify-reload: hosts older than 253 ignore the time. */
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, sp_clock_now_ns() / 1000);
+
 	entry.state = confirm_s ? SP_HISTORY_PENDING : SP_HISTORY_APPLIED;
 	if (!rc) {
 		rc = sp_config_open(daemon->config_path, &config, &errors);
@@ -281,6 +286,8 @@ int sp_daemon_reload(struct sp_daemon *daemon, const struct sp_asker *who, uint3
 	}
 	if (!rc)
 		rc = exchange(daemon, config, "", &entry, &old, &text);
+	sd_notify(0, rc ? "READY=1\nSTATUS=the last reload was refused"
+			: "READY=1\nSTATUS=the configuration is in force");
 	note_result(daemon, rc, text);
 	if (rc) {
 		sp_config_close(config);

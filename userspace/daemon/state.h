@@ -34,6 +34,8 @@ struct sp_listener_state {
 	uint16_t port;
 	uint32_t mtu;
 	struct sp_key private_key;
+	struct sp_prefix *addresses; /* the gateway's own, on the TUN device */
+	uint32_t address_count;
 	struct sp_wg_device *device;
 	ev_io readable;
 	uint64_t results[SP_WG_RESULT_COUNT];
@@ -65,6 +67,7 @@ struct sp_peer_state {
 	struct sp_peer *session;
 	struct sp_keypair_state keypairs[SP_KEYPAIRS_PER_PEER];
 	uint64_t due_ns; /* sp_wg_peer_advance has nothing to do before */
+	bool claimed;	 /* addresses stand in sp_inner */
 	bool wanted;	 /* scratch of a reload: still in the configuration */
 };
 

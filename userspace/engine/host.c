@@ -20,12 +20,8 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 	struct sp_packet ip;
 	enum sp_reason r = sp_parse_ip(data, data + bytes, 0, &ip);
 
-	if (!r && ip.fragment != SP_FRAGMENT_NONE)
-		r = SP_R_FRAGMENT;
-	if (!r && ip.icmp_error)
-		r = sp_icmp_error_match(w, data, &ip, NULL, &entry);
-	else if (!r)
-		r = sp_flow_admit(w, &ip, NULL, &entry);
+	if (!r)
+		r = sp_packet_admit(w, data, &ip, NULL, &entry);
 	if (r)
 		return r;
 	enter.peer = sp_peer_lookup(w->config.sessions, entry->to_peer);
@@ -36,12 +32,14 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 	r = sp_down_enter(w, data, &ip, &enter);
 	if (r)
 		return r;
-	sp_seal_push(w, &(struct sp_seal){.data = data,
-					  .bytes = ip.l3_bytes,
-					  .peer = enter.peer,
-					  .entry = entry,
-					  .direction = SP_DIR_HOST,
-					  .tos = ip.tos});
+	sp_seal_split(w,
+		      &(struct sp_seal){.data = data,
+					.bytes = ip.l3_bytes,
+					.peer = enter.peer,
+					.entry = entry,
+					.direction = SP_DIR_HOST,
+					.tos = ip.tos},
+		      &ip);
 	return SP_R_NONE;
 }
 
