@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "policy/policy.h"
+#include "policy/tests.h"
 
 void sp_cli_json_print(const json_t *json)
 {
@@ -34,6 +36,19 @@ static json_t *mistakes_to_json(const struct sp_config_errors *errors)
 			 (int)errors->left_out);
 }
 
+static void show_mistakes(const struct sp_config_errors *errors, bool json)
+{
+	json_t *answer;
+
+	if (!json) {
+		print_mistakes(errors);
+		return;
+	}
+	answer = mistakes_to_json(errors);
+	sp_cli_json_print(answer);
+	json_decref(answer);
+}
+
 static enum sp_cli_exit open_config(const char *file, bool json, struct sp_config **ret_config)
 {
 	struct sp_config_errors errors;
@@ -45,14 +60,7 @@ static enum sp_cli_exit open_config(const char *file, bool json, struct sp_confi
 		fprintf(stderr, "sallyport: failed to read %s: %s\n", file, strerror(-rc));
 		return SP_CLI_FAILED;
 	}
-	if (json) {
-		json_t *answer = mistakes_to_json(&errors);
-
-		sp_cli_json_print(answer);
-		json_decref(answer);
-	} else {
-		print_mistakes(&errors);
-	}
+	show_mistakes(&errors, json);
 	sp_config_errors_fini(&errors);
 	return SP_CLI_MISTAKES;
 }
@@ -62,11 +70,47 @@ enum sp_cli_exit sp_cli_config_open(const struct sp_cli *cli, struct sp_config *
 	return open_config(cli->config_file, false, ret_config);
 }
 
+/* 0, or the mistakes as if they had stood in the files. Users have their ids from the files. */
+static int test_policy(const struct sp_config *config, struct sp_config_errors *ret_errors)
+{
+	struct sp_policy_image image = {0};
+	struct sp_policy_view view;
+	uint32_t needed = 0;
+	int rc = sp_policy_compile(config, SP_POLICY_NODES_MAX, &image, &needed);
+
+	if (rc == -E2BIG)
+		fprintf(stderr,
+			"policy: needs %u nodes, but only %u fit: write fewer or simpler rules\n",
+			needed, SP_POLICY_NODES_MAX);
+	if (rc)
+		return rc;
+	sp_policy_view_init(&view, image.nodes, image.count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, ret_errors);
+	sp_policy_image_fini(&image);
+	return rc;
+}
+
+static enum sp_cli_exit check_policy(const struct sp_cli *cli, const struct sp_config *config)
+{
+	struct sp_config_errors errors = {0};
+	int rc = test_policy(config, &errors);
+
+	if (!rc)
+		return SP_CLI_OK;
+	if (rc == -EINVAL)
+		show_mistakes(&errors, cli->json);
+	else if (rc != -E2BIG)
+		fprintf(stderr, "sallyport: failed to compile the policy: %s\n", strerror(-rc));
+	sp_config_errors_fini(&errors);
+	return rc == -EINVAL || rc == -E2BIG ? SP_CLI_MISTAKES : SP_CLI_FAILED;
+}
+
 static json_t *summary_of(const struct sp_config *config)
 {
-	return json_pack("{s:b, s:i, s:i, s:i, s:i}", "ok", 1, "files", (int)config->file_count,
-			 "users", (int)config->user_count, "peers", (int)config->peer_count,
-			 "rules", (int)config->rule_count);
+	return json_pack("{s:b, s:i, s:i, s:i, s:i, s:i}", "ok", 1, "files",
+			 (int)config->file_count, "users", (int)config->user_count, "peers",
+			 (int)config->peer_count, "rules", (int)config->rule_count, "tests",
+			 (int)config->test_count);
 }
 
 enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command)
@@ -77,15 +121,20 @@ enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_comm
 
 	if (code)
 		return code;
+	code = check_policy(cli, config);
+	if (code) {
+		sp_config_close(config);
+		return code;
+	}
 	if (cli->json) {
 		json_t *answer = summary_of(config);
 
 		sp_cli_json_print(answer);
 		json_decref(answer);
 	} else {
-		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules)\n", file,
+		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules, %u tests)\n", file,
 		       config->file_count, config->user_count, config->peer_count,
-		       config->rule_count);
+		       config->rule_count, config->test_count);
 	}
 	sp_config_close(config);
 	return SP_CLI_OK;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config/objects.h"
+#include "config/test.h"
 
 /* Limits on what a file may ask for, each tested at the limit. */
 #define SP_CONFIG_FLOWS_MAX	     (1u << 24)
@@ -19,6 +20,7 @@
 #define SP_CONFIG_POOLS_MAX	     64u
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
 #define SP_CONFIG_RULES_MAX	     100000u
+#define SP_CONFIG_TESTS_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
 
 /* Workloads behind an inside interface. To rules, limits and maps it is one of the users. */
@@ -55,8 +57,12 @@ struct sp_config {
 	uint32_t pool_count;
 	struct sp_config_rule *rules; /* in order, first match wins */
 	uint32_t rule_count;
+	struct sp_config_test *tests;
+	uint32_t test_count;
 	char **files; /* every file read, in order */
+	char **texts; /* what each held, until sp_config_forget_texts */
 	uint32_t file_count;
+	struct sp_config_written *written; /* for config/diff.h */
 };
 
 /* One mistake, as text: "file:line: field: found X, expected Y". */
@@ -80,6 +86,13 @@ void sp_config_errors_fini(struct sp_config_errors *errors);
 int sp_config_open(const char *path, struct sp_config **ret_config,
 		   struct sp_config_errors *ret_errors);
 void sp_config_close(struct sp_config *config);
+/*
+ * The same from texts that were read before, the main file first: names and relative paths mean
+ * what they meant in the files. No directory is searched, but keys are read from their files.
+ */
+int sp_config_open_texts(const char *const *files, const char *const *texts, uint32_t count,
+			 struct sp_config **ret_config, struct sp_config_errors *ret_errors);
+void sp_config_forget_texts(struct sp_config *config);
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,30} */
 bool sp_config_name_valid(const char *text);

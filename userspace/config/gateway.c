@@ -89,6 +89,8 @@ void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *settin
 		return;
 	}
 	sp_config_group_read(r, setting, fields, sizeof(fields) / sizeof(*fields), gateway);
+	if (sp_config_written_reserve(r, SP_SECTION_COUNT, 1))
+		sp_config_written_add(r, SP_SECTION_COUNT, "gateway", setting, NULL, 0);
 	control = config_setting_get_member(setting, "control");
 	/* sockaddr_un holds 108 bytes, with the NUL */
 	if (control && gateway->control_path && strlen(gateway->control_path) > 107)

@@ -12,4 +12,7 @@ int sp_config_parse_size(const char *text, uint64_t *ret_bytes);
 /* "80" or "8000-8080". -EINVAL, -ERANGE: not 1..65535, -EDOM: the first is above the last. */
 int sp_config_parse_ports(const char *text, struct sp_config_port_range *ret_range);
 
+/* "tcp 203.0.113.5:443", "udp [2001:db8::1]:53", "icmp 203.0.113.5", "47 203.0.113.5". -EINVAL. */
+int sp_config_parse_target(const char *text, struct sp_config_target *ret_target);
+
 #endif

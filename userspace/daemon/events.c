@@ -111,10 +111,11 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_hup(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
+	const struct sp_asker who = {.origin = SP_HISTORY_SIGNAL};
 	struct sp_daemon *daemon = watcher->data;
 	char *text = NULL;
 
-	sp_daemon_reload(daemon, &text); /* logs what was wrong */
+	sp_daemon_reload(daemon, &who, 0, &text); /* logs what was wrong */
 	free(text);
 }
 

@@ -19,9 +19,8 @@
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
-#define POLICY_NODES_MAX 65536 /* of one half */
-#define WORKER_FRAMES	 8192
-#define INDEX_ROOM	 6 /* local indexes a peer: four keypairs, and handshakes under way */
+#define WORKER_FRAMES 8192
+#define INDEX_ROOM    6 /* local indexes a peer: four keypairs, and handshakes under way */
 
 static int open_dataplane(struct sp_daemon *daemon)
 {
@@ -31,7 +30,7 @@ static int open_dataplane(struct sp_daemon *daemon)
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
 					     .users_max = gateway->sessions_max +
 							  SP_CONFIG_ZONES_MAX + 2,
-					     .policy_nodes_max = POLICY_NODES_MAX,
+					     .policy_nodes_max = SP_POLICY_NODES_MAX,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
 
@@ -354,16 +353,20 @@ static int load_config(struct sp_daemon *daemon)
 	if (rc && !errors.count)
 		sp_error("sallyportd: failed to read %s: %s", daemon->config_path, strerror(-rc));
 	sp_config_errors_fini(&errors);
+	if (!rc)
+		sp_daemon_choose_start(daemon);
 	return rc;
 }
 
 static int apply_first(struct sp_daemon *daemon)
 {
 	_cleanup_free_ char *text = NULL;
-	int rc = sp_daemon_apply(daemon, daemon->config, &text);
+	int rc = sp_daemon_apply(daemon, NULL, daemon->config, &text);
 
 	if (rc)
 		sp_error("%s", text ? text : strerror(-rc));
+	else
+		sp_daemon_record_start(daemon);
 	daemon->last_reload =
 		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};
 	return rc;
@@ -411,6 +414,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 {
 	if (daemon->shared)
 		__atomic_store_n(&daemon->shared->gateway->open, 0, __ATOMIC_RELEASE);
+	sp_daemon_forget_trial(daemon);
 	sp_exporter_close(daemon->exporter);
 	sp_control_close(daemon->control);
 	if (daemon->engine) {
@@ -429,7 +433,9 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);
+	sp_history_close(daemon->history);
 	sp_config_close(daemon->config);
+	free(daemon->pool_addresses);
 	free(daemon->last_reload.error);
 	free(daemon->peers_by_id);
 }

@@ -270,6 +270,17 @@ void sp_peer_release(struct sp_peer_state *peer, const struct sp_prefix *prefix)
 		sp_tun_route_remove(SP_TUN_NAME, prefix);
 }
 
+void sp_prefix_release(struct sp_daemon *daemon, const struct sp_prefix *prefix)
+{
+	bool has_route = daemon->has_tun && !is_default(prefix);
+
+	for (const struct sp_listener_state *l = daemon->listeners; l && has_route; l = l->next)
+		has_route = !is_covered(l, prefix);
+	sp_dataplane_inner_remove(daemon->dataplane, prefix);
+	if (has_route)
+		sp_tun_route_remove(SP_TUN_NAME, prefix);
+}
+
 static int copy_settings(struct sp_peer_state *peer, const struct sp_config_peer *config)
 {
 	char *name = strdup(config->name);
@@ -321,7 +332,7 @@ int sp_peer_open(struct sp_daemon *daemon, struct sp_listener_state *listener, u
 	sp_key_wipe(&wg.preshared_key);
 	if (rc)
 		goto undo_session;
-	peer->wanted = peer->fresh = true;
+	peer->wanted = true;
 	daemon->peers_by_id[peer->id] = peer;
 	HASH_ADD(hh, daemon->peers, public_key, sizeof(peer->public_key), peer);
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "policy/tests.h"
 #include "sallyport/core/addr.h"
 
 /* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */
@@ -138,6 +139,22 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 	return rc;
 }
 
+/* The configuration's own tests, asked of the image that would be loaded. */
+static int run_tests(const struct sp_config *config, const struct sp_policy_image *image,
+		     char **ret_text)
+{
+	struct sp_config_errors failures = {0};
+	struct sp_policy_view view;
+	int rc;
+
+	sp_policy_view_init(&view, image->nodes, image->count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, &failures);
+	if (rc == -EINVAL)
+		*ret_text = sp_daemon_mistakes(&failures);
+	sp_config_errors_fini(&failures);
+	return rc;
+}
+
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text)
 {
@@ -157,6 +174,8 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 				     "simpler rules",
 				     needed, max) < 0)
 		*ret_text = NULL;
+	if (!rc)
+		rc = run_tests(config, &ret_plan->image, ret_text);
 	return rc ? rc : plan_pools(config, ret_plan, ret_text);
 }
 
@@ -176,11 +195,11 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 	uint32_t generation = shared->gateway->generation + 1;
 	struct sp_policy_node *half =
 		shared->policy + (size_t)(generation & 1) * shared->policy_nodes_max;
-	int rc;
+	int rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
 
-	rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses, plan->address_count);
 	if (!rc)
-		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
+		rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses,
+						 plan->address_count);
 	if (!rc)
 		rc = sp_zones_put(daemon, config, plan->pools);
 	if (!rc)
@@ -190,7 +209,16 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 		sp_warning("policy: a worker is late in taking over generation %u", generation);
 	else if (rc)
 		return rc;
+	free(daemon->pool_addresses);
+	daemon->pool_addresses = TAKE_PTR(plan->addresses);
+	daemon->pool_address_count = plan->address_count;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
 	sp_zones_retire(daemon, config);
 	return 0;
+}
+
+int sp_daemon_restore_pools(struct sp_daemon *daemon)
+{
+	return sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
+					   daemon->pool_address_count);
 }

@@ -14,6 +14,7 @@
 #include "crypto/aead_select.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
+#include "history/history.h"
 #include "observe/exporter.h"
 #include "paths/paths.h"
 #include "policy/policy.h"
@@ -40,7 +41,6 @@ struct sp_listener_state {
 	uint64_t results[SP_WG_RESULT_COUNT];
 	uint32_t recent_messages; /* since the last look at the load */
 	bool under_load;
-	bool fresh; /* scratch of a reload: made by it */
 	struct sp_listener_state *next;
 };
 
@@ -69,7 +69,6 @@ struct sp_peer_state {
 	uint64_t due_ns; /* sp_wg_peer_advance has nothing to do before */
 	bool claimed;	 /* addresses stand in sp_inner */
 	bool wanted;	 /* scratch of a reload: still in the configuration */
-	bool fresh;	 /* scratch of a reload: made by it */
 };
 
 struct sp_user_state { /* names keep their ids over reloads */
@@ -85,12 +84,31 @@ struct sp_reload_result {
 	char *error; /* every mistake, a line each; owned */
 };
 
+/* What runs, as the history knows it. */
+struct sp_running_state {
+	uint64_t entry; /* 0: not in the history */
+	bool is_file;	/* as it was read from the files, not put back from the history */
+};
+
+/* A configuration that is taken back unless it is confirmed in time. */
+struct sp_trial_state {
+	struct sp_config *previous; /* NULL: none is on trial */
+	struct sp_running_state previous_running;
+	ev_timer timer;
+	uint64_t until_ns;
+};
+
 struct sp_daemon {
 	struct ev_loop *loop;
 	const char *config_path;
 	const char *pin_dir;
 	struct sp_config *config; /* the one in force */
 	struct sp_reload_result last_reload;
+	struct sp_history *history; /* NULL: state_dir cannot be used */
+	struct sp_running_state running;
+	struct sp_trial_state trial;
+	struct sp_paths_pool_address *pool_addresses; /* of the policy in force */
+	uint32_t pool_address_count;
 	uint64_t started_ns;
 
 	struct sp_dataplane *dataplane;

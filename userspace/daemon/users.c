@@ -115,7 +115,7 @@ static void publish_user(struct sp_daemon *daemon, const struct sp_config *confi
 }
 
 /* Names that are gone lose their entry; their peers are closed already. */
-static void retire_users(struct sp_daemon *daemon, const struct sp_config *config)
+void sp_daemon_retire_users(struct sp_daemon *daemon, const struct sp_config *config)
 {
 	struct sp_user_state *state, *next;
 
@@ -123,7 +123,8 @@ static void retire_users(struct sp_daemon *daemon, const struct sp_config *confi
 		state->wanted = false;
 	for (uint32_t i = 0; i < config->user_count; i++) {
 		HASH_FIND_STR(daemon->users, config->users[i].name, state);
-		state->wanted = true;
+		if (state)
+			state->wanted = true;
 	}
 	HASH_ITER (hh, daemon->users, state, next) {
 		if (state->wanted)
@@ -143,5 +144,4 @@ void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *c
 	gateway->flow_max = UINT32_MAX;
 	for (uint32_t i = 0; i < config->user_count; i++)
 		publish_user(daemon, config, i);
-	retire_users(daemon, config);
 }

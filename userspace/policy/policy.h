@@ -8,6 +8,8 @@
 #include "config/config.h"
 #include "sallyport/abi/policy.h"
 
+#define SP_POLICY_NODES_MAX 65536 /* of one half, as the daemon loads it */
+
 /* A compiled policy: nodes ready to be copied into one half of sp_policy. */
 struct sp_policy_image {
 	struct sp_policy_node *nodes;
