@@ -2,12 +2,14 @@
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SRC))
 
-$(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(call lib,base) $(call lib,crypto)
+$(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(LIBS)
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
-		$(call lib,base) $(call lib,crypto) -Wl,--end-group $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) -o $@ $< $(GROUP) $(LIBRARIES)
 
-.PHONY: bench-aead
+.PHONY: bench-aead bench-engine
 bench-aead: $(BUILD)/tests/bench/aead ## what AEAD costs a packet, for each back end
+	$(Q)$<
+
+bench-engine: $(BUILD)/tests/bench/engine ## what a packet costs in the engine alone (as root)
 	$(Q)$<
