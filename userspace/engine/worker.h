@@ -89,7 +89,7 @@ struct sp_worker {
 	struct sp_item items[SP_BATCH], *up[SP_BATCH], *down[SP_BATCH];
 	uint32_t up_count, down_count;
 	struct sp_aead_job jobs[SP_BATCH];
-	struct sp_seal seals[SP_BATCH];
+	struct sp_seal seals[SP_BATCH], *sealing[SP_BATCH]; /* those with a job beside them */
 	uint32_t seal_count;
 	struct sp_out out[SP_OUT_MAX];
 	uint32_t out_count;
