@@ -3,7 +3,8 @@
  * What a packet costs in the engine alone: no device, frames in memory, batches of 64, warm. The
  * same packets through the bare AEAD loop, with the same keys in the best order, stand beside it;
  * both are measured in turns (A-B-B-A), the median of many batches counts.
- * Arguments: [-q] [-j file]. -q: fewer batches, and no more than 1,000 clients.
+ * Arguments: [-q] [-j file] [-c clients] [-b bytes]. -q: fewer batches, and no more than 1,000
+ * clients. -c, -b: only that row, ten times as long, for a profiler to look at.
  */
 #include "bench/house_open.h"
 #include "sallyport/core/checksum.h"
@@ -222,32 +223,65 @@ static void row(FILE *json, const struct bench *b, struct figures f)
 	is_next = true;
 }
 
+struct options {
+	const char *json;
+	bool is_quick;
+	uint32_t clients, bytes; /* 0 = every row */
+};
+
+static struct options read_options(int argc, char **argv)
+{
+	struct options o = {0};
+
+	for (int opt; (opt = getopt(argc, argv, "qj:c:b:")) != -1;) {
+		MUST(opt != '?');
+		if (opt == 'q')
+			o.is_quick = true;
+		else if (opt == 'j')
+			o.json = optarg;
+		else if (opt == 'c')
+			o.clients = (uint32_t)strtoul(optarg, NULL, 10);
+		else
+			o.bytes = (uint32_t)strtoul(optarg, NULL, 10);
+	}
+	return o;
+}
+
+static void run_clients(struct bench *b, const struct options *o, FILE *json)
+{
+	static const uint32_t sizes[] = {1420, 512, 64};
+	unsigned int samples = o->is_quick ? SAMPLES / 10 : SAMPLES;
+
+	for (unsigned int i = 0; i < 6; i++) {
+		b->is_down = i / 3;
+		b->bytes = sizes[i % 3];
+		if (o->bytes && o->bytes != b->bytes)
+			continue;
+		for (unsigned int n = 0; n < (o->bytes ? 10 : 1); n++)
+			row(json, b, run(b, samples));
+	}
+}
+
 int main(int argc, char **argv)
 {
-	static const uint32_t sizes[] = {1420, 512, 64}, clients[] = {1, 100, 1000, 10000, 60000};
+	static const uint32_t clients[] = {1, 100, 1000, 10000, 100000};
+	const struct options o = read_options(argc, argv);
 	static struct bench b;
 	const struct sp_aead_ops *aead;
 	char text[SP_AEAD_TEXT];
-	bool is_quick = false;
-	FILE *json = NULL;
+	FILE *json = o.json ? fopen(o.json, "w") : NULL;
 
-	for (int opt; (opt = getopt(argc, argv, "qj:")) != -1;) {
-		is_quick |= opt == 'q';
-		if (opt == 'j')
-			MUST((json = fopen(optarg, "w")) != NULL);
-	}
+	MUST(!o.json || json);
 	pin_to_last();
 	MUST(sp_aead_select(sp_aead_backends, SP_AEAD_AUTO, &aead, text) == 0);
 	printf("engine alone, batches of %d, warm, %s; ticks a packet\n", SP_BATCH, aead->name);
 	printf("%-5s %6s %8s %9s %9s %9s %7s\n", "", "bytes", "clients", "engine", "AEAD", "more",
 	       "ratio");
-	for (unsigned int c = 0; c < (is_quick ? 3 : 5); c++) {
+	for (unsigned int c = 0; c < (o.is_quick ? 3 : 5); c++) {
+		if (o.clients && o.clients != clients[c])
+			continue;
 		house_open(&b.h, clients[c], aead);
-		for (unsigned int i = 0; i < 6; i++) {
-			b.is_down = i / 3;
-			b.bytes = sizes[i % 3];
-			row(json, &b, run(&b, is_quick ? SAMPLES / 10 : SAMPLES));
-		}
+		run_clients(&b, &o, json);
 		house_close(&b.h);
 	}
 	if (json)

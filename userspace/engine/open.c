@@ -140,20 +140,31 @@ static void follow(struct sp_peer *peer, const struct sp_endpoint *from)
 		sp_peer_endpoint_set(peer, from);
 }
 
+/* Only workers count what was received: one alone needs no locked addition. */
+static void count_received(const struct sp_worker *w, _Atomic uint64_t *sum, uint64_t n)
+{
+	if (w->config.workers == 1)
+		atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n,
+				      memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(sum, n, memory_order_relaxed);
+}
+
 static void note_received(struct sp_worker *w, struct sp_peer *peer, uint32_t packets,
 			  uint64_t bytes, bool has_data)
 {
 	uint64_t none = 0;
 
-	atomic_fetch_add_explicit(&peer->received_packets, packets, memory_order_relaxed);
-	atomic_fetch_add_explicit(&peer->received_bytes, bytes, memory_order_relaxed);
+	count_received(w, &peer->received_packets, packets);
+	count_received(w, &peer->received_bytes, bytes);
 	atomic_store_explicit(&peer->any_received_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->first_unanswered_ns, 0, memory_order_relaxed);
 	if (!has_data)
 		return;
 	atomic_store_explicit(&peer->data_received_ns, w->now_ns, memory_order_relaxed);
-	atomic_compare_exchange_strong_explicit(&peer->first_unacked_ns, &none, w->now_ns,
-						memory_order_relaxed, memory_order_relaxed);
+	if (!atomic_load_explicit(&peer->first_unacked_ns, memory_order_relaxed))
+		atomic_compare_exchange_strong_explicit(&peer->first_unacked_ns, &none, w->now_ns,
+							memory_order_relaxed, memory_order_relaxed);
 }
 
 /* One step to the newest authentic counter, instead of one for each packet. */

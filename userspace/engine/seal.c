@@ -140,8 +140,10 @@ static void note_sent(struct sp_worker *w, const struct group *g)
 	atomic_store_explicit(&peer->any_sent_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->data_sent_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->first_unacked_ns, 0, memory_order_relaxed);
-	atomic_compare_exchange_strong_explicit(&peer->first_unanswered_ns, &none, w->now_ns,
-						memory_order_relaxed, memory_order_relaxed);
+	if (!atomic_load_explicit(&peer->first_unanswered_ns, memory_order_relaxed))
+		atomic_compare_exchange_strong_explicit(&peer->first_unanswered_ns, &none,
+							w->now_ns, memory_order_relaxed,
+							memory_order_relaxed);
 }
 
 static void put_ipv4(struct sp_worker *w, uint8_t *ip, const struct group *g, uint8_t tos,

@@ -161,6 +161,7 @@ void sp_worker_begin(struct sp_worker *w, uint64_t now_ns)
 {
 	w->now_ns = now_ns;
 	w->route_seq = __atomic_load_n(&w->shared->gateway->route_seq, __ATOMIC_ACQUIRE);
+	w->path_id = 0;
 	w->up_count = 0;
 	w->down_count = 0;
 }

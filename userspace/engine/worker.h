@@ -85,6 +85,8 @@ struct sp_worker {
 	uint64_t now_ns;
 	uint32_t generation;
 	uint32_t route_seq;
+	uint32_t path_id; /* next hop last used, 0 = none yet, as it was then */
+	struct sp_nexthop path;
 	struct sp_policy_view policy;
 	struct sp_item items[SP_BATCH], *up[SP_BATCH], *down[SP_BATCH];
 	uint32_t up_count, down_count;
