@@ -17,6 +17,7 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 {
 	struct sp_enter enter = {.is_limited = true};
 	struct sp_entry *entry = NULL;
+	struct sp_flow_name name;
 	struct sp_packet ip;
 	enum sp_reason r = sp_parse_ip(data, data + bytes, 0, &ip);
 
@@ -24,8 +25,10 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 		r = SP_R_FRAGMENT;
 	if (!r && ip.icmp_error)
 		r = sp_icmp_error_match(w, data, &ip, NULL, &entry);
-	else if (!r)
-		r = sp_flow_admit(w, &ip, NULL, &entry);
+	if (!r && !ip.icmp_error) {
+		sp_flow_name(w, &ip, &name);
+		r = sp_flow_admit(w, &ip, &name, NULL, &entry);
+	}
 	if (r)
 		return r;
 	enter.peer = sp_peer_lookup(w->config.sessions, entry->to_peer);

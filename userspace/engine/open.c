@@ -39,7 +39,7 @@ static bool read_outer_ip(struct sp_item *item, const uint8_t *ip, uint32_t ip_b
 }
 
 /* data and bytes become the ciphertext. */
-static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
+static enum sp_reason read_outer(struct sp_item *item)
 {
 	uint32_t l3 = item->meta.l3_off, l4 = item->meta.l4_off;
 	const uint8_t *udp, *wg;
@@ -60,7 +60,7 @@ static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
 	item->from.slot = item->slot;
 	memcpy(item->from.smac, item->data, 6);
 	memcpy(item->from.dmac, item->data + 6, 6);
-	*ret_receiver = load_le32(wg + 4);
+	item->receiver = load_le32(wg + 4);
 	item->counter = load_le64(wg + 8);
 	item->data += l4 + SP_WG_DATA_HEADER;
 	item->bytes = udp_bytes - SP_UDP_BYTES - DATA_BYTES;
@@ -69,20 +69,15 @@ static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
 
 static enum sp_reason accept_outer(struct sp_worker *w, struct sp_item *item)
 {
-	uint32_t receiver = 0;
-	enum sp_reason r;
-
-	memset(&item->from, 0, sizeof(item->from));
-	r = read_outer(item, &receiver);
-	if (r)
-		return r;
-	item->keypair = sp_keypair_lookup(w->config.sessions, receiver);
+	item->keypair = sp_keypair_lookup(w->config.sessions, item->receiver);
 	if (!item->keypair)
 		return SP_R_WG_UNKNOWN_INDEX;
 	if (w->now_ns >= item->keypair->reject_ns || item->counter >= SP_REPLAY_REJECT_AFTER)
 		return SP_R_KEY_EXHAUSTED;
 	if (!sp_replay_check(&item->keypair->replay, item->counter))
 		return SP_R_REPLAYED;
+	__builtin_prefetch(item->keypair->peer);
+	__builtin_prefetch(&item->keypair->peer->data_received_ns, 1);
 	return SP_R_NONE;
 }
 
@@ -207,18 +202,56 @@ static void receive_group(struct sp_worker *w, uint32_t first, uint32_t last)
 	note_received(w, keypair->peer, packets, bytes, has_data);
 }
 
-static void accept_all(struct sp_worker *w)
+/* w->up without those that step refuses. */
+static void filter(struct sp_worker *w,
+		   enum sp_reason (*step)(struct sp_worker *w, struct sp_item *item))
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < w->up_count; i++) {
 		struct sp_item *item = w->up[i];
-		enum sp_reason r = accept_outer(w, item);
+		enum sp_reason r = step(w, item);
 
 		if (r)
 			sp_worker_drop(w, item->data, item->bytes, SP_DIR_UP, r);
 		else
 			w->up[n++] = item;
+	}
+	w->up_count = n;
+}
+
+static enum sp_reason parse_outer(struct sp_worker *w, struct sp_item *item)
+{
+	enum sp_reason r;
+
+	memset(&item->from, 0, sizeof(item->from));
+	r = read_outer(item);
+	if (!r)
+		sp_keypair_fetch_slot(w->config.sessions, item->receiver);
+	return r;
+}
+
+/* Packet by packet in steps: with many peers each step's memory is cold, and on its way by then. */
+static void accept_all(struct sp_worker *w)
+{
+	filter(w, parse_outer);
+	for (uint32_t i = 0; i < w->up_count; i++)
+		sp_keypair_fetch(w->config.sessions, w->up[i]->receiver, w->up[i]->counter);
+	filter(w, accept_outer);
+}
+
+/* w->up without what was not genuine, and without keepalives, which have said all they can. */
+static void keep_packets(struct sp_worker *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->up_count; i++) {
+		struct sp_item *item = w->up[i];
+
+		if (item && item->bytes)
+			w->up[n++] = item;
+		else if (item)
+			sp_frame_put(&w->frames, item->data);
 	}
 	w->up_count = n;
 }
@@ -237,12 +270,6 @@ void sp_open_run(struct sp_worker *w)
 			last++;
 		receive_group(w, first, last);
 	}
-	for (uint32_t i = 0; i < w->up_count; i++) {
-		struct sp_item *item = w->up[i];
-
-		if (item && item->bytes)
-			sp_up_forward(w, item);
-		else if (item)
-			sp_frame_put(&w->frames, item->data); /* a keepalive has said all it can */
-	}
+	keep_packets(w);
+	sp_up_run(w);
 }

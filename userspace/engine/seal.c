@@ -236,6 +236,18 @@ static uint32_t prepare_group(struct sp_worker *w, struct group *g, struct sp_se
 	return kept - at;
 }
 
+/* With many peers the keypair is cold. */
+static void fetch_keypair(struct sp_peer *peer)
+{
+	struct sp_keypair *k = atomic_load_explicit(&peer->sending, memory_order_acquire);
+
+	if (!k)
+		return;
+	__builtin_prefetch(k);
+	__builtin_prefetch(&k->send);
+	__builtin_prefetch(&k->send_counter, 1);
+}
+
 /* Neighbours with one key are cheapest to seal; within a peer the order of arrival stays. */
 static void group_by_peer(struct sp_worker *w, struct sp_seal **ret_seals)
 {
@@ -245,8 +257,10 @@ static void group_by_peer(struct sp_worker *w, struct sp_seal **ret_seals)
 	for (uint32_t i = 0; i < w->seal_count; i++)
 		keys[i] = w->seals[i].peer;
 	sp_group_order(keys, w->seal_count, order);
-	for (uint32_t i = 0; i < w->seal_count; i++)
+	for (uint32_t i = 0; i < w->seal_count; i++) {
 		ret_seals[i] = &w->seals[order[i]];
+		fetch_keypair(ret_seals[i]->peer);
+	}
 }
 
 void sp_seal_run(struct sp_worker *w)

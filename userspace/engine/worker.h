@@ -23,7 +23,9 @@ struct sp_item {
 	uint32_t slot; /* interface it came in by */
 	struct sp_meta meta;
 	struct sp_packet ip; /* the inner packet, offsets from data */
+	struct sp_flow_name name;
 	struct sp_keypair *keypair;
+	uint32_t receiver; /* index in the tunnel packet */
 	uint64_t counter;
 	struct sp_endpoint from; /* of the tunnel packet */
 	uint8_t outer_ecn;
