@@ -27,7 +27,7 @@ demo_config() {
 		printf 'peers = ( { name = "%s-laptop"; user = "%s"; public_key = "%s"; addresses = ["%s", "%s"]; } );\n' \
 			"$user" "$user" "$(pub c$n)" "$(inner4 $n)" "$(inner6 $n)" >"$T/etc/conf.d/$user.conf"
 	done
-	ln -sf "$T/etc/sallyport.conf" "$T/gw.conf"
+	GW_CONF=$T/etc/sallyport.conf
 }
 gw_cli() { at gw "$BUILD/sallyport" -c "$T/etc/sallyport.conf" "$@"; }
 LAB_MB=${LAB_MB:-64}

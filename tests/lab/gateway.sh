@@ -90,7 +90,7 @@ gw_config_peer() {
 gw_start() { # [daemon words]
 	[ -x "$BUILD/sallyportd" ] || { echo "$BUILD/sallyportd is not built" >&2 && exit 2; }
 	lab_spawn "$T/gw.log" nsenter --net="/run/netns/$LAB-gw" --mount="/proc/$GW_HOLDER/ns/mnt" -- \
-		"$BUILD/sallyportd" -c "$T/gw.conf" "$@"
+		"$BUILD/sallyportd" -c "${GW_CONF:-$T/gw.conf}" "$@"
 	GW_PID=$SPAWNED
 	if ! within 15 gw_answers; then
 		fail "the daemon starts and answers"

@@ -18,6 +18,7 @@ BUILD=${BUILD:-$ROOT_DIR/build}
 LAB_MB=${LAB_MB:-64}           # size of the file that clients download and upload
 LAB_OFFLOAD=${LAB_OFFLOAD:-off} # gso, tso, gro of every test interface
 LAB_QUEUES=${LAB_QUEUES:-1}    # queue pairs of the gateway's interfaces
+LAB_NIC=${LAB_NIC:-veth}       # of the gateway; virtio: in a virtual machine, see tests/vm
 LAB_CLIENT=${LAB_CLIENT:-go}   # go: wireguard-go; kernel: the kernel's WireGuard
 PASSED=0 FAILED=0 SKIPPED=0
 
@@ -47,9 +48,9 @@ shows() {
 	out=$("$@" 2>&1)
 	grep -qiE -- "$pattern" <<<"$out" || { echo "$out" && return 1; }
 }
-# within SECONDS command...: until it succeeds.
+# within SECONDS command...: until it succeeds. LAB_SLOW stretches it where all is slow.
 within() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000 * ${LAB_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/./} < end)) || return 1
@@ -170,6 +171,24 @@ lab_link() {
 		lab_link_side $side
 	done
 }
+# lab_cable I NS_A IF_A gw IF_B: the same, but between two virtio NICs that are joined outside.
+lab_cable() {
+	local i=$1
+	if [ "$LAB_NIC" = veth ]; then
+		lab_link "$4" "$5" "$2" "$3"
+		return
+	fi
+	lab_take_nic "52:54:00:00:0$i:01" "$2" "$3"
+	lab_take_nic "52:54:00:00:0$i:02" "$4" "$5"
+}
+lab_take_nic() { # MAC NS NAME
+	local dev
+	dev=$(ip -br link | awk -v mac="$1" '$3 == mac { print $1 }')
+	[ -n "$dev" ] || { echo "no NIC with address $1" >&2 && exit 2; }
+	ip link set "$dev" netns "$LAB-$2" name "$3" || exit 2
+	ip netns exec "$LAB-$2" ethtool -L "$3" combined "$LAB_QUEUES" >/dev/null 2>&1
+	lab_link_side "$2" "$3"
+}
 lab_link_side() {
 	local ns=$1 dev=$2 gro=$LAB_OFFLOAD
 	[ "$ns" = rtr ] && gro=on
@@ -206,7 +225,7 @@ lab_up() {
 	ip -n "$LAB-rtr" link add access type bridge
 	ip -n "$LAB-rtr" link set access up
 	addr rtr access 198.51.100.129/25 2001:db8:c::1/64
-	lab_link gw out0 rtr to-gw
+	lab_cable 0 rtr to-gw gw out0
 	addr gw out0 192.0.2.1/24 2001:db8:2::1/64
 	addr rtr to-gw 192.0.2.254/24 2001:db8:2::fe/64
 	route gw default via 192.0.2.254
@@ -220,7 +239,7 @@ lab_up() {
 	ENDPOINT4=192.0.2.1 ENDPOINT6=2001:db8:2::1
 	EGRESS4=192.0.2.1 EGRESS6=2001:db8:2::1
 	if [ "$TOPOLOGY" = two_nic ]; then
-		lab_link gw tun0 rtr to-tun
+		lab_cable 1 rtr to-tun gw tun0
 		addr gw tun0 198.51.100.1/25 2001:db8:51::1/64
 		addr rtr to-tun 198.51.100.126/25 2001:db8:51::fe/64
 		route gw 198.51.100.128/25 via 198.51.100.126
@@ -282,7 +301,9 @@ client_up() {
 	at_client "$n" wg set wg0 private-key "$T/keys/c$n" peer "$(pub gw)" \
 		${PSK:+preshared-key "$PSK"} allowed-ips 0.0.0.0/0,::/0 \
 		endpoint "$endpoint:$port" ${KEEPALIVE:+persistent-keepalive "$KEEPALIVE"} || return 1
-	ip -n "$ns" link set wg0 mtu "${MTU:-1420}" up
+	# A TUN device gets a link-local address that kernel WireGuard does not, and talks from it.
+	ip -n "$ns" link set wg0 mtu "${MTU:-1420}" addrgenmode none
+	ip -n "$ns" link set wg0 up
 	addr "c$n" wg0 "$(inner4 "$n")/32" "$(inner6 "$n")/128"
 	route "c$n" "$ENDPOINT4" via 198.51.100.129
 	route "c$n" "$ENDPOINT6" via 2001:db8:c::1

@@ -56,40 +56,29 @@ check "T05: the client beside it loses less than 0.1 %: $LOST of $SENT" \
 check "T05: they are counted" gw_drops_above 0 wg_malformed wg_unknown_index handshake_rate
 
 cp "$T/gw.conf" "$T/good.conf"
-# Peers with such keys, whom the gateway would call on its own: refused, or never called.
+# A peer with such a key, whom the gateway would call on its own: refused, or never called.
 low_order() {
-	local key n=0
-	cp "$T/good.conf" "$T/gw.conf"
-	{
-		echo 'users = ('
-		sed -n '/^users = (/,/^);/p' "$T/good.conf" | sed '1d; $d'
-		echo '); peers = ('
-		sed -n '/^peers = (/,/^);/p' "$T/good.conf" | sed '1d; $d'
-		for key in "$@"; do
-			n=$((n + 1))
-			key=$(printf "$(sed 's/../\\x&/g' <<<"$key")" | base64)
-			printf ', { name = "low%d"; user = "user-c1"; public_key = "%s"; addresses = ["10.9.0.%d"]; endpoint = "%s:%d"; keepalive = 1; }\n' \
-				$n "$key" $((100 + n)) "$(client_addr4 2)" $((5000 + n))
-		done
-		echo ');'
-		sed '/^users = (/,/^);/d; /^peers = (/,/^);/d' "$T/good.conf"
-	} >"$T/gw.conf"
-	if gw_cli reload >"$T/low.log" 2>&1; then
-		answers_during sleep 4
-		tail -n 3 "$T/answers"
-		[ "$ANSWERS" = 0 ]
-	else # refused: then all of them
-		cat "$T/low.log"
-		[ "$(grep -c public_key "$T/low.log")" = $# ]
-	fi
+	local hex key loaded=0
+	for hex in "$@"; do
+		key=$(printf "$(sed 's/../\\x&/g' <<<"$hex")" | base64)
+		sed "s|^peers = (|&\n{ name = \"low\"; user = \"user-c1\"; public_key = \"$key\"; addresses = [\"10.9.0.101\"]; \
+			endpoint = \"$(client_addr4 2):5000\"; keepalive = 1; },|" "$T/good.conf" >"$T/gw.conf"
+		if gw_cli reload >"$T/low.log" 2>&1; then
+			loaded=$((loaded + 1))
+			sleep 2
+		else
+			grep -q 'gw.conf:[0-9]*:.*public' "$T/low.log" || { cat "$T/low.log" && return 1; }
+		fi
+	done
+	echo "# $loaded of $# were loaded"
 }
 zero=000000000000000000000000000000000000000000000000000000000000
 ff=ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
-check "T06: public key 0 is refused" low_order 00${zero}00
-check "T06: the other six of low order are refused, or get no packet" low_order 01${zero}00 \
+answers_during low_order 00${zero}00 01${zero}00 \
 	e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800 \
 	5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157 \
 	ec${ff}7f ed${ff}7f ee${ff}7f
+check "T06: seven public keys of low order: refused, or no packet is sent" expect packets "$ANSWERS" 0
 cp "$T/good.conf" "$T/gw.conf" && gw_cli reload >/dev/null || fail "back to the good file"
 
 replay_initiation() { # COUNT: the recorded first message, again and again, from elsewhere

@@ -34,9 +34,8 @@ int sp_prefix_parse_host(const char *text, struct sp_prefix *ret_prefix)
 	unsigned long len;
 	char *slash, *end;
 
-	if (strlen(text) >= sizeof(head))
+	if (snprintf(head, sizeof(head), "%s", text) >= (int)sizeof(head))
 		return -EINVAL;
-	strcpy(head, text);
 	slash = strchr(head, '/');
 	if (slash)
 		*slash++ = '\0';
@@ -92,9 +91,8 @@ int sp_sockaddr_parse(const char *text, struct sp_sockaddr *ret)
 	struct sp_sockaddr sa;
 	char *host = head, *port;
 
-	if (strlen(text) >= sizeof(head))
+	if (snprintf(head, sizeof(head), "%s", text) >= (int)sizeof(head))
 		return -EINVAL;
-	strcpy(head, text);
 	if (*head == '[') {
 		host = head + 1;
 		port = strchr(host, ']');

@@ -241,6 +241,7 @@ static void put_status(FILE *out, const json_t *status)
 	put_fact(out, status, "pid", "pid", SP_RENDER_TEXT);
 	put_fact(out, status, "up for", "uptime_s", SP_RENDER_AGE);
 	put_fact(out, status, "policy", "generation", SP_RENDER_TEXT);
+	put_fact(out, status, "encryption", "aead", SP_RENDER_TEXT);
 	put_fact(out, status, "configuration", "config_files", SP_RENDER_LIST);
 	put_reload(out, json_object_get(status, "last_reload"));
 	put_fact(out, status, "peers", "peers", SP_RENDER_TEXT);

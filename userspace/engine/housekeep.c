@@ -88,6 +88,19 @@ static void check_idle(struct sp_worker *w, struct sp_entry *entry)
 		entry->check_ns = w->now_ns + CHECK_TCP_NS; /* the other side may close it */
 }
 
+/* A peer that was removed, or given to another user, takes its flows with it. */
+static bool has_peers(struct sp_worker *w, const struct sp_entry *entry)
+{
+	const struct sp_peer *peer;
+
+	if (entry->to_peer && !sp_peer_lookup(w->config.sessions, entry->to_peer))
+		return false;
+	if (!entry->from_peer)
+		return true;
+	peer = sp_peer_lookup(w->config.sessions, entry->from_peer);
+	return peer && (entry->side == SP_FLOW_REPLY || peer->user_id == entry->user_id);
+}
+
 static void visit(struct sp_worker *w, struct sp_entry *entry, struct numbers *numbers)
 {
 	bool is_due = entry->dirty && w->now_ns - entry->written_ns >= WRITE_EVERY_NS;
@@ -95,6 +108,8 @@ static void visit(struct sp_worker *w, struct sp_entry *entry, struct numbers *n
 	if (entry->refused) {
 		if (w->now_ns >= entry->check_ns || entry->generation != w->generation)
 			sp_flow_forget(w, entry);
+	} else if (!has_peers(w, entry)) {
+		sp_flow_end(w, entry);
 	} else if (entry->owned) {
 		if (is_due)
 			write_owned(w, entry, numbers);

@@ -47,11 +47,21 @@ static int open_sockets(struct sp_station *s, bool force_copy)
 							  xsk_socket__fd(xsk->socket));
 			if (rc)
 				return rc;
-			s->polls[opened++] = (struct pollfd){.fd = xsk_socket__fd(xsk->socket),
-							     .events = POLLIN};
+			opened++;
 		}
 	}
 	return 0;
+}
+
+static void set_polls(struct sp_station *s)
+{
+	for (uint32_t i = 0; i < s->xsk_count; i++)
+		s->polls[i] =
+			(struct pollfd){.fd = xsk_socket__fd(s->xsks[i].socket), .events = POLLIN};
+	s->polls[s->xsk_count] = (struct pollfd){.fd = s->wake_fd, .events = POLLIN};
+	if (s->worker->config.tun_fd >= 0)
+		s->polls[s->xsk_count + 1] =
+			(struct pollfd){.fd = s->worker->config.tun_fd, .events = POLLIN};
 }
 
 int sp_station_open(struct sp_station *s, bool force_copy)
@@ -72,9 +82,7 @@ int sp_station_open(struct sp_station *s, bool force_copy)
 		rc = open_sockets(s, force_copy);
 	if (rc)
 		return rc;
-	s->polls[s->xsk_count] = (struct pollfd){.fd = s->wake_fd, .events = POLLIN};
-	if (c->tun_fd >= 0)
-		s->polls[s->xsk_count + 1] = (struct pollfd){.fd = c->tun_fd, .events = POLLIN};
+	set_polls(s);
 	sp_transmit_xdp_init(&s->transmit, s->xsks, s->xsk_count);
 	s->worker->transmit = &s->transmit.base;
 	return 0;
@@ -116,6 +124,22 @@ static void serve_host(struct sp_station *s, uint64_t now_ns, bool is_due)
 	s->is_tun_ready = sp_host_run(s->worker, now_ns) > 0;
 }
 
+/* A TUN device or interface that is down is always "ready": it is not asked for a second. */
+static void mute_broken(struct sp_station *s, uint64_t now_ns)
+{
+	if (s->is_muted && now_ns - s->muted_ns >= SP_NS_PER_S) {
+		set_polls(s);
+		s->is_muted = false;
+	}
+	for (uint32_t i = 0; i < s->poll_count; i++) {
+		if (!(s->polls[i].revents & (POLLERR | POLLHUP | POLLNVAL)) || s->polls[i].fd < 0)
+			continue;
+		s->polls[i].fd = -1;
+		s->is_muted = true;
+		s->muted_ns = now_ns;
+	}
+}
+
 static void sleep_until_needed(struct sp_station *s)
 {
 	struct sp_worker *w = s->worker;
@@ -124,6 +148,7 @@ static void sleep_until_needed(struct sp_station *s)
 	sp_epoch_offline(w->config.sessions, w->config.index);
 	poll(s->polls, s->poll_count, w->table.count ? SLEEP_MS : SLEEP_LONG_MS);
 	sp_epoch_online(w->config.sessions, w->config.index);
+	mute_broken(s, sp_clock_now_ns());
 	atomic_store_explicit(&w->polls, w->polls + 1, memory_order_relaxed);
 	if (s->polls[s->xsk_count].revents & POLLIN)
 		(void)!read(s->wake_fd, &told, sizeof(told));

@@ -18,6 +18,8 @@ struct sp_station {
 	struct pollfd *polls; /* sockets, then the wake-up, then the TUN device */
 	uint32_t poll_count;
 	bool is_tun_ready;
+	bool is_muted; /* some descriptors are left out, since they are broken */
+	uint64_t muted_ns;
 	int wake_fd;
 	int cpu; /* -1: not pinned */
 	pthread_t thread;

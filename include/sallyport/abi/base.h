@@ -14,8 +14,8 @@
 /* Bumped whenever a map's key, value or meaning changes; pins stand in a folder of this number. */
 #define SP_ABI_VERSION 1
 
-#define SP_ABI_SIZE(type, bytes)                                                                   \
-	_Static_assert(sizeof(type) == (bytes), "size of " #type " is part of the map schema");    \
+#define SP_ABI_SIZE(type, bytes)                                                                \
+	_Static_assert(sizeof(type) == (bytes), "size of " #type " is part of the map schema"); \
 	_Static_assert((bytes) % 8 == 0, #type " must fill whole 8-byte map slots")
 
 #define SP_NAME_BYTES 32 /* names of users, rules, pools in maps, NUL-terminated */

@@ -53,7 +53,7 @@ struct sp_flow {
 	__u32 nexthop_id; /* in sp_nexthops, of the original direction */
 	__u16 worker;	  /* owner: the worker that made it and expires it */
 	__u8 pool_id;
-	__u8 on_change; /* 0 kill, 1 keep: what a denial by a later policy means for it */
+	__u8 on_change;		 /* 0 kill, 1 keep: what a denial by a later policy means for it */
 	struct sp_addr nat_addr; /* original: new source; reply: new destination */
 	__be16 nat_port_be;
 	__u8 tcp_seen;

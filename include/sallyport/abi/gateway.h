@@ -36,8 +36,8 @@ enum sp_meta_kind {
 	SP_META_REPLY = 2,  /* un-NATed packet for a tunnel peer: l3_off = start of IP */
 	SP_META_PLAIN = 3,  /* from an inside interface: l3_off = start of IP */
 };
-#define SP_META_MAGIC 0x5359
-#define SP_META_STALE 0x01	/* the flow's generation is old: judge again */
+#define SP_META_MAGIC	   0x5359
+#define SP_META_STALE	   0x01 /* the flow's generation is old: judge again */
 #define SP_META_ICMP_ERROR 0x02 /* an ICMP error about the flow */
 
 struct sp_meta {

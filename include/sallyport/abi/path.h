@@ -5,11 +5,11 @@
 
 #include "sallyport/abi/addr.h"
 
-#define SP_IFACE_MAX	16  /* interfaces with a role */
-#define SP_QUEUE_MAX	64  /* receive queues of one interface */
-#define SP_WORKER_MAX	64
-#define SP_ROUTE_MAX	512 /* routes over interfaces with a role */
-#define SP_NEXTHOP_MAX	4096
+#define SP_IFACE_MAX   16 /* interfaces with a role */
+#define SP_QUEUE_MAX   64 /* receive queues of one interface */
+#define SP_WORKER_MAX  64
+#define SP_ROUTE_MAX   512 /* routes over interfaces with a role */
+#define SP_NEXTHOP_MAX 4096
 
 #define SP_ROLE_TUNNEL 0x1 /* tunnel packets arrive here */
 #define SP_ROLE_EGRESS 0x2 /* the way out */
@@ -31,11 +31,11 @@ SP_ABI_SIZE(struct sp_iface, 48);
 
 /* sp_locals[address]: what an address of ours means when a packet arrives for it. */
 enum sp_local_kind {
-	SP_LOCAL_HOST = 0,    /* the kernel's own address; no NAT port on it */
-	SP_LOCAL_POOL = 1,    /* egress pool address, not the kernel's */
-	SP_LOCAL_SHARED = 2,  /* both: ports of the NAT range are ours, the rest the kernel's */
-	SP_LOCAL_INNER = 3,   /* inner address of the gateway: only out of a tunnel */
-	SP_LOCAL_SUBNET = 4,  /* directed broadcast of ours */
+	SP_LOCAL_HOST = 0,   /* the kernel's own address; no NAT port on it */
+	SP_LOCAL_POOL = 1,   /* egress pool address, not the kernel's */
+	SP_LOCAL_SHARED = 2, /* both: ports of the NAT range are ours, the rest the kernel's */
+	SP_LOCAL_INNER = 3,  /* inner address of the gateway: only out of a tunnel */
+	SP_LOCAL_SUBNET = 4, /* directed broadcast of ours */
 };
 struct sp_local {
 	enum sp_local_kind kind;

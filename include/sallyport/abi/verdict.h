@@ -28,6 +28,8 @@ enum sp_direction {
 };
 
 /* X(number, NAME, label, text). Numbers are never reused; append only. */
+/* A table reads by its columns. */
+/* clang-format off */
 #define SP_REASONS(X)                                                                              \
 	X(0, NONE, "none", "not dropped")                                                          \
 	X(1, TRUNCATED, "truncated", "the packet ends inside a header")                            \
@@ -76,6 +78,7 @@ enum sp_direction {
 	X(44, TOO_LONG, "too_long", "longer than a packet buffer")                                 \
 	X(45, UNSPECIFIED, "unspecified", "an empty or multicast address where a host must be")    \
 	X(46, OUTER_FRAGMENT, "outer_fragment", "a fragmented tunnel packet")
+/* clang-format on */
 
 enum sp_reason {
 #define SP_X(number, name, label, text) SP_R_##name = number,

@@ -278,3 +278,24 @@ Test(engine_change, flow_that_the_daemon_cut_is_forgotten)
 	cr_assert_eq(h.w->table.count, 0);
 	house_close(&h);
 }
+
+Test(engine_change, removed_peer_takes_its_flows_with_it)
+{
+	const struct shape to_bob = {"10.9.0.2", "10.9.0.3", 0, 5000, 53, 10};
+	const struct shape of_bob = {"10.9.0.3", "192.0.2.1", 0, 5000, 53, 10};
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	cr_assert_eq(house_say(&h, ALICE, &to_bob), 1);
+	cr_assert_eq(house_say(&h, BOB, &of_bob), 1);
+	pass(&h, 1);
+	cr_assert_eq(halves_of(&h).count, 6);
+	sp_peer_remove(h.sessions, ALICE);
+	pass(&h, 1);
+	cr_assert_eq(halves_of(&h).count, 2);
+	cr_assert_eq(halves_of(&h).original.user_id, 3, "bob's own stays");
+	cr_assert_eq(h.w->table.count, 1);
+	cr_assert_eq(h.w->user_flows[2], 0);
+	house_close(&h);
+}
