@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces for one gateway under test and the far side around it; the gateways themselves."""
+import os
+import shutil
+import subprocess
+import time
+
+MACS = {"tun0": "02:00:00:00:01:01", "t0": "02:00:00:00:01:02",
+        "out0": "02:00:00:00:02:01", "o0": "02:00:00:00:02:02"}
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class BenchError(Exception):
+    pass
+
+
+def sh(*words, check=True, **more):
+    done = subprocess.run(words, capture_output=True, text=True, **more)
+    if check and done.returncode:
+        raise BenchError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+class World:
+    """far (clients and internet) and gw, two cables between them. Everything dies with close()."""
+
+    def __init__(self, name, offload=True, gro=False):
+        self.far, self.gw = f"spb{os.getpid()}{name}f", f"spb{os.getpid()}{name}g"
+        self.children = []
+        for ns in (self.far, self.gw):
+            sh("ip", "netns", "add", ns)
+            sh("ip", "-n", ns, "link", "set", "lo", "up")
+        self.cable("t0", "198.18.0.2/24", "tun0", "198.18.0.1/24", offload, gro)
+        self.cable("o0", "198.18.1.2/24", "out0", "198.18.1.1/24", offload, gro)
+        for dev, addr, far in (("tun0", "198.18.0.2", "t0"), ("out0", "198.18.1.2", "o0")):
+            sh("ip", "-n", self.gw, "neigh", "replace", addr, "lladdr", MACS[far], "dev", dev,
+               "nud", "permanent")
+        sh("ip", "-n", self.gw, "route", "add", "198.19.0.0/16", "via", "198.18.0.2")
+        sh("ip", "-n", self.gw, "route", "add", "default", "via", "198.18.1.2")
+        # Every client address answers here, without being configured one by one.
+        sh("ip", "-n", self.far, "route", "add", "local", "198.19.0.0/16", "dev", "lo")
+        for ns in (self.far, self.gw):
+            self.at(ns, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0",
+                    "net.ipv4.conf.default.rp_filter=0", "net.ipv4.conf.tun0.rp_filter=0",
+                    "net.ipv4.conf.out0.rp_filter=0", check=False)
+
+    def cable(self, far, far_addr, gw, gw_addr, offload, gro):
+        sh("ip", "-n", self.far, "link", "add", far, "address", MACS[far], "type", "veth",
+           "peer", "name", gw, "netns", self.gw, "address", MACS[gw])
+        on = "on" if offload else "off"
+        for ns, dev, addr, rx in ((self.far, far, far_addr, False), (self.gw, gw, gw_addr, gro)):
+            sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "tx", "off", check=False)
+            sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "gso", on, "tso", on, "gro",
+               "on" if rx else "off", check=False)
+            sh("ip", "-n", ns, "addr", "add", addr, "dev", dev)
+            sh("ip", "-n", ns, "link", "set", dev, "mtu", "1500", "up")
+
+    def at(self, ns, *words, check=True):
+        return sh("nsenter", f"--net=/run/netns/{ns}", *words, check=check)
+
+    def spawn(self, log, *words, env=None):
+        out = open(log, "w")
+        child = subprocess.Popen(words, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                                 env=dict(os.environ, **(env or {})))
+        self.children.append(child)
+        return child
+
+    def wait_for(self, what, child, seconds=10):
+        end = time.time() + seconds
+        while not what():
+            if time.time() > end or child.poll() is not None:
+                raise BenchError(f"{child.args[-1]} did not come up")
+            time.sleep(0.05)
+
+    def close(self):
+        for child in self.children:
+            child.terminate()
+        for child in self.children:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        for ns in (self.far, self.gw):
+            sh("ip", "netns", "del", ns, check=False)
+
+
+class Gateway:
+    """A gateway under test: name, process, and how the generator reaches it."""
+
+    way_up, way_down = "up", "down"
+    gro = False
+    public_key = None
+    pid = 0
+
+    def __init__(self, lab, offload=True):
+        self.lab = lab
+        self.world = World(self.short, offload, self.gro)
+        self.dir = os.path.join(lab.dir, self.short)
+        os.makedirs(self.dir, exist_ok=True)
+        try:
+            self.start()
+        except BaseException:
+            self.world.close()
+            raise
+
+    def own_mounts(self, command):
+        """The program in the gateway's namespace, with /run, /sys and bpffs of its own."""
+        return ("nsenter", f"--net=/run/netns/{self.world.gw}", "unshare", "--mount",
+                "--propagation", "private", "sh", "-c",
+                "mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && "
+                "mount -t bpf bpf /sys/fs/bpf && exec " + command)
+
+    def run(self, way, clients, size, burst, count):
+        words = ["taskset", "-c", "0", f"{self.lab.build}/tests/bench/generator", "run", "-d", way,
+                 "-n", str(clients), "-b", str(size), "-u", str(burst), "-c", str(count)]
+        if self.public_key:
+            words += ["-k", self.public_key]
+        if self.pid:
+            words += ["-p", str(self.pid)]
+        return self.lab.parse(self.world.at(self.world.far, *words))
+
+    def close(self):
+        self.world.close()
+
+
+class Sallyport(Gateway):
+    name, short = "sallyport", "s"
+    extra = ""
+
+    def start(self):
+        with open(os.open(f"{self.dir}/key", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as f:
+            f.write(self.lab.private_key + "\n")
+        self.public_key = self.lab.public_key
+        self.conf = f"{self.dir}/gw.conf"
+        peers = ",\n".join(
+            f'{{ name = "c{i}"; user = "u"; public_key = "{key}"; addresses = ["{inner(i)}"]; }}'
+            for i, key in enumerate(self.lab.client_keys))
+        with open(self.conf, "w") as f:
+            f.write(f'''gateway = {{ control = "{self.dir}/sock"; state_dir = "{self.dir}"; {self.extra} }};
+interfaces = ( {{ name = "tun0"; roles = ["tunnel"]; }}, {{ name = "out0"; roles = ["egress"]; }} );
+wireguard = ( {{ name = "wg0"; port = 51820; private_key_file = "{self.dir}/key";
+  addresses = ["10.64.0.1/10"]; }} );
+users = ( {{ name = "u"; flows_max = 65536; }} );
+peers = ( {peers} );
+egress = ( {{ name = "main"; interface = "out0"; addresses = ["198.18.1.1"]; ports = "1024-32767"; }} );
+policy = ( {{ name = "out"; from = "any"; to = "any"; action = "allow"; egress = "main"; }} );
+''')
+        child = self.world.spawn(f"{self.dir}/log", *self.own_mounts(
+            f"{self.lab.build}/sallyportd -c {self.conf}"))
+        self.world.wait_for(self.answers, child)
+        self.pid = child.pid
+
+    def cli(self, *words, check=True):
+        return sh(f"{self.lab.build}/sallyport", "-c", self.conf, "-s", f"{self.dir}/sock", *words,
+                  check=check)
+
+    def answers(self):
+        return "transmit" in self.cli("status", "-j", check=False)
+
+
+class WireguardGo(Gateway):
+    name, short = "wireguard-go", "w"
+    gro = True
+    program = "wireguard-go"
+
+    def start(self):
+        if not shutil.which(self.program):
+            raise BenchError(f"{self.program} is not here")
+        self.public_key = self.lab.public_key
+        conf = f"{self.dir}/wg.conf"
+        with open(os.open(conf, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as f:
+            f.write(f"[Interface]\nPrivateKey = {self.lab.private_key}\nListenPort = 51820\n")
+            for i, key in enumerate(self.lab.client_keys):
+                f.write(f"[Peer]\nPublicKey = {key}\nAllowedIPs = {inner(i)}/32\n")
+        child = self.world.spawn(
+            f"{self.dir}/log", *self.own_mounts(f"taskset -c 1 {self.program} -f wg0"),
+            env={"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1", "GOMAXPROCS": "1",
+                 "LOG_LEVEL": "error"})
+        enter = ("nsenter", f"--net=/run/netns/{self.world.gw}", f"--mount=/proc/{child.pid}/ns/mnt")
+        self.world.wait_for(lambda: "sock" in sh(*enter, "ls", "/run/wireguard", check=False), child)
+        sh(*enter, "wg", "setconf", "wg0", conf)
+        sh("ip", "-n", self.world.gw, "addr", "add", "10.64.0.1/10", "dev", "wg0")
+        sh("ip", "-n", self.world.gw, "link", "set", "wg0", "mtu", "1420", "up")
+        self.world.at(self.world.gw, "sysctl", "-qw", "net.ipv4.ip_forward=1",
+                      "net.ipv4.conf.wg0.rp_filter=0")
+        self.pid = child.pid
+
+
+def inner(i):
+    n = 0x0A400002 + i
+    return ".".join(str(n >> s & 255) for s in (24, 16, 8, 0))
