@@ -25,6 +25,7 @@ struct client {
 	struct sp_wg_transport keys;
 	uint64_t counter;
 	uint32_t seq;
+	uint16_t id;
 	struct wire_ends outside; /* what the gateway made of its inner connection */
 };
 

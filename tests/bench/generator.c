@@ -48,14 +48,15 @@ static struct sp_aead_job put_tunnel(struct client *c, uint8_t *frame, uint32_t 
 	struct sp_aead_job job = {.data = wg + SP_WG_DATA_HEADER, .bytes = padded(bytes)};
 
 	wire_ethernet(frame, wire_mac_tun, wire_mac_t0);
-	wire_ipv4(ip, &outer, SP_PROTO_UDP, SP_IPV4_BYTES + SP_UDP_BYTES + sealed);
+	wire_ipv4(ip, &outer, SP_PROTO_UDP, (uint16_t)c->counter,
+		  SP_IPV4_BYTES + SP_UDP_BYTES + sealed);
 	wire_udp(ip + SP_IPV4_BYTES, &outer, SP_UDP_BYTES + sealed);
 	wire_le(wg, SP_WG_DATA, 4);
 	wire_le(wg + 4, c->keys.remote_index, 4);
 	wire_le(wg + 8, c->counter, 8);
 	sp_aead_nonce_counter(job.nonce, c->counter++);
 	memset(job.data, 0, job.bytes);
-	wire_tcp_packet(job.data, &inner, c->seq, bytes);
+	wire_tcp_packet(job.data, &inner, c->id++, c->seq, bytes);
 	c->seq += bytes - WIRE_TCP_BYTES;
 	*ret_frame_bytes = SP_ETH_BYTES + SP_IPV4_BYTES + SP_UDP_BYTES + sealed;
 	return job;
@@ -124,7 +125,8 @@ static void fill_up(struct generator *g)
 		jobs[waiting++].key = &keys[c->number];
 		if (waiting == SP_AEAD_BATCH_MAX || i + 1 == g->packets) {
 			g->ops->seal_batch(g->aead, jobs, waiting);
-			waiting = 0;
+			for (; waiting; waiting--)
+				wire_udp_checksum(g->ring[i + 1 - waiting].frame + SP_ETH_BYTES);
 		}
 	}
 	free(keys);
@@ -140,7 +142,7 @@ static void fill_down(struct generator *g)
 		uint32_t bytes = generator_bytes(g, i);
 
 		wire_ethernet(g->ring[i].frame, wire_mac_out, wire_mac_o0);
-		wire_tcp_packet(g->ring[i].frame + SP_ETH_BYTES, &back, c->seq, bytes);
+		wire_tcp_packet(g->ring[i].frame + SP_ETH_BYTES, &back, c->id++, c->seq, bytes);
 		c->seq += bytes - WIRE_TCP_BYTES;
 		g->ring[i].bytes = SP_ETH_BYTES + bytes;
 	}
@@ -154,7 +156,7 @@ static void fill_plain(struct generator *g)
 					    WIRE_DPORT};
 
 		wire_ethernet(g->ring[i].frame, wire_mac_tun, wire_mac_t0);
-		wire_tcp_packet(g->ring[i].frame + SP_ETH_BYTES, &e, i, bytes);
+		wire_tcp_packet(g->ring[i].frame + SP_ETH_BYTES, &e, (uint16_t)i, i, bytes);
 		g->ring[i].bytes = SP_ETH_BYTES + bytes;
 	}
 }

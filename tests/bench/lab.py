@@ -47,13 +47,18 @@ class World:
     def cable(self, far, far_addr, gw, gw_addr, offload, gro):
         sh("ip", "-n", self.far, "link", "add", far, "address", MACS[far], "type", "veth",
            "peer", "name", gw, "netns", self.gw, "address", MACS[gw])
-        on = "on" if offload else "off"
-        for ns, dev, addr, rx in ((self.far, far, far_addr, False), (self.gw, gw, gw_addr, gro)):
-            sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "tx", "off", check=False)
-            sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "gso", on, "tso", on, "gro",
-               "on" if rx else "off", check=False)
+        for ns, dev, addr, is_gw in ((self.far, far, far_addr, False), (self.gw, gw, gw_addr, True)):
+            # The far side sends finished checksums: AF_XDP sees what the wire sees.
+            for feature, on in (("tx", is_gw and offload), ("gso", offload), ("tso", offload),
+                                ("gro", False)):
+                self.feature(ns, dev, feature, on)
             sh("ip", "-n", ns, "addr", "add", addr, "dev", dev)
             sh("ip", "-n", ns, "link", "set", dev, "mtu", "1500", "up")
+        # Only while both are up does this make the far end something that XDP can redirect to.
+        self.feature(self.gw, gw, "gro", gro)
+
+    def feature(self, ns, dev, name, on):
+        sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, name, "on" if on else "off", check=False)
 
     def at(self, ns, *words, check=True):
         return sh("nsenter", f"--net=/run/netns/{ns}", *words, check=check)
@@ -178,7 +183,9 @@ class WireguardGo(Gateway):
             env={"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1", "GOMAXPROCS": "1",
                  "LOG_LEVEL": "error"})
         enter = ("nsenter", f"--net=/run/netns/{self.world.gw}", f"--mount=/proc/{child.pid}/ns/mnt")
-        self.world.wait_for(lambda: "sock" in sh(*enter, "ls", "/run/wireguard", check=False), child)
+        ours = os.readlink("/proc/self/ns/mnt")
+        self.world.wait_for(lambda: os.readlink(f"/proc/{child.pid}/ns/mnt") != ours and
+                            "wg0.sock" in sh(*enter, "ls", "/run/wireguard", check=False), child)
         sh(*enter, "wg", "setconf", "wg0", conf)
         sh("ip", "-n", self.world.gw, "addr", "add", "10.64.0.1/10", "dev", "wg0")
         sh("ip", "-n", self.world.gw, "link", "set", "wg0", "mtu", "1420", "up")

@@ -42,11 +42,13 @@ static inline void wire_ethernet(uint8_t *p, const uint8_t *dst, const uint8_t *
 	sp_store16(p + 12, sp_swap16(SP_ETHERTYPE_IPV4));
 }
 
-static inline void wire_ipv4(uint8_t *ip, const struct wire_ends *e, uint8_t proto, uint32_t bytes)
+static inline void wire_ipv4(uint8_t *ip, const struct wire_ends *e, uint8_t proto, uint16_t id,
+			     uint32_t bytes)
 {
 	memset(ip, 0, SP_IPV4_BYTES);
 	ip[0] = 0x45;
 	sp_store16(ip + 2, sp_swap16((uint16_t)bytes));
+	sp_store16(ip + 4, sp_swap16(id));
 	sp_store16(ip + 6, sp_swap16(proto == SP_PROTO_TCP ? 0x4000 : 0)); /* DF */
 	ip[8] = 64;
 	ip[9] = proto;
@@ -63,9 +65,25 @@ static inline void wire_udp(uint8_t *udp, const struct wire_ends *e, uint32_t by
 	sp_store16(udp + 6, 0);
 }
 
-/* A TCP segment in the middle of a bulk transfer, bytes long with its IP header. */
-static inline void wire_tcp_packet(uint8_t *ip, const struct wire_ends *e, uint32_t seq,
-				   uint32_t bytes)
+/* What Linux sends, and what receive offload of UDP asks for. */
+static inline void wire_udp_checksum(uint8_t *ip)
+{
+	struct sp_addr src = sp_addr_from_v4((__be32)sp_load32(ip + 12));
+	struct sp_addr dst = sp_addr_from_v4((__be32)sp_load32(ip + 16));
+	uint8_t *udp = ip + SP_IPV4_BYTES;
+	uint32_t bytes = sp_swap16(sp_load16(udp + 4));
+	uint64_t sum = sp_csum_pseudo(&src, &dst, SP_PROTO_UDP, bytes);
+	uint16_t check = (uint16_t)~sp_csum_fold(sp_csum_partial(udp, bytes, sum));
+
+	sp_store16(udp + 6, check ? check : 0xffff);
+}
+
+/*
+ * A TCP segment in the middle of a bulk transfer, bytes long with its IP header. Identifiers count
+ * up, as Linux numbers a bulk transfer: segmentation offload knows no other way.
+ */
+static inline void wire_tcp_packet(uint8_t *ip, const struct wire_ends *e, uint16_t id,
+				   uint32_t seq, uint32_t bytes)
 {
 	struct sp_addr src = sp_addr_from_v4((__be32)sp_swap32(e->src));
 	struct sp_addr dst = sp_addr_from_v4((__be32)sp_swap32(e->dst));
@@ -73,7 +91,7 @@ static inline void wire_tcp_packet(uint8_t *ip, const struct wire_ends *e, uint3
 	uint32_t tcp_bytes = bytes - SP_IPV4_BYTES;
 	uint64_t sum = sp_csum_pseudo(&src, &dst, SP_PROTO_TCP, tcp_bytes);
 
-	wire_ipv4(ip, e, SP_PROTO_TCP, bytes);
+	wire_ipv4(ip, e, SP_PROTO_TCP, id, bytes);
 	memset(tcp, 0, 20);
 	sp_store16(tcp, sp_swap16(e->sport));
 	sp_store16(tcp + 2, sp_swap16(e->dport));
