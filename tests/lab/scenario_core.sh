@@ -77,8 +77,8 @@ closed_when_stopped() { # TOPOLOGY
 
 for topology in ${TOPOLOGIES:-one_nic two_nic}; do
 	if start "$topology"; then
-		check "$topology: IPv4 handshake" within 10 first_ping 1
-		check "$topology: IPv6 handshake" within 10 first_ping 2
+		check "$topology: IPv4 handshake" within 10 first_ping 1 || break
+		check "$topology: IPv6 handshake" within 10 first_ping 2 || break
 		for family in 4 6; do
 			allowed "$topology" $family
 			denied "$topology" $family

@@ -121,7 +121,15 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 			  struct sp_policy_plan *ret_plan, char **ret_text)
 {
 	uint32_t needed = 0, max = daemon->shared->policy_nodes_max;
-	int rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
+	int rc = sp_engine_settle(daemon->engine);
+
+	if (rc) {
+		*ret_text =
+			strdup("policy: a worker is still busy with the last reload: its CPU is "
+			       "starved; try again");
+		return rc;
+	}
+	rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
 
 	if (rc == -E2BIG && asprintf(ret_text,
 				     "policy: needs %u nodes, but only %u fit: write fewer or "

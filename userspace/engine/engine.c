@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "engine/station.h"
 
-#define PUBLISH_WAIT_NS SP_NS_PER_S
-#define PUBLISH_STEP_US 100
-#define PURGE_BATCH	64
+#define SETTLE_WAIT_NS (5 * SP_NS_PER_S) /* a worker may be starved of its CPU for a while */
+#define SETTLE_STEP_US 100
+#define PURGE_BATCH    64
 
 struct sp_engine {
 	struct sp_engine_config config;
@@ -113,7 +113,8 @@ int sp_engine_open(const struct sp_engine_config *config, struct sp_engine **ret
 	if (!e)
 		return -ENOMEM;
 	e->config = *config;
-	memcpy(e->ifaces, config->ifaces, config->iface_count * sizeof(e->ifaces[0]));
+	for (uint32_t i = 0; i < config->iface_count; i++)
+		e->ifaces[i] = config->ifaces[i];
 	e->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	e->stations = calloc(config->workers, sizeof(*e->stations));
 	if (!e->stations || e->event_fd < 0)
@@ -192,9 +193,9 @@ static uint64_t oldest_acked(struct sp_engine *e)
 	return oldest;
 }
 
-static int wait_for_workers(struct sp_engine *e)
+int sp_engine_settle(struct sp_engine *e)
 {
-	uint64_t until_ns = sp_clock_now_ns() + PUBLISH_WAIT_NS;
+	uint64_t until_ns = sp_clock_now_ns() + SETTLE_WAIT_NS;
 
 	for (uint32_t k = 0; k < e->config.workers; k++) {
 		if (e->stations[k].is_running)
@@ -205,17 +206,32 @@ static int wait_for_workers(struct sp_engine *e)
 	while (oldest_acked(e) < e->serial) {
 		if (sp_clock_now_ns() > until_ns)
 			return -ETIMEDOUT;
-		usleep(PUBLISH_STEP_US);
+		usleep(SETTLE_STEP_US);
 	}
 	return 0;
+}
+
+/* What every worker has left behind; the newest is always somebody's. */
+static void close_older(struct sp_engine *e)
+{
+	uint64_t oldest = oldest_acked(e);
+	struct sp_published **at = &atomic_load(&e->published)->next;
+
+	while (*at) {
+		struct sp_published *old = *at;
+
+		if (old->serial >= oldest) {
+			at = &old->next;
+			continue;
+		}
+		*at = old->next;
+		published_close(old);
+	}
 }
 
 int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t generation)
 {
 	struct sp_published *p = calloc(1, sizeof(*p));
-	struct sp_published **at;
-	uint64_t oldest;
-	int rc;
 
 	if (!p) {
 		sp_nat_pools_close(pools);
@@ -226,19 +242,13 @@ int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t 
 	p->serial = ++e->serial;
 	p->next = atomic_load(&e->published);
 	atomic_store_explicit(&e->published, p, memory_order_release);
-	rc = wait_for_workers(e);
-	oldest = oldest_acked(e);
-	for (at = &p->next; *at;) {
-		struct sp_published *old = *at;
-
-		if (old->serial >= oldest) {
-			at = &old->next;
-			continue;
-		}
-		*at = old->next;
-		published_close(old);
-	}
-	return rc;
+	if (sp_engine_settle(e))
+		sp_warning(
+			"engine: a worker has not taken over policy generation %u yet: is its CPU "
+			"busy with something else?",
+			generation);
+	close_older(e);
+	return 0;
 }
 
 int sp_engine_event_fd(const struct sp_engine *e)

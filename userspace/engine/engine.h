@@ -43,10 +43,15 @@ void sp_engine_close(struct sp_engine *engine);
 
 /*
  * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
- * pools, on failure too. generation must already be in the image half it names. Returns when no
- * worker judges by the other half any more, so that it may be filled again; -ETIMEDOUT after 1 s.
+ * pools, on failure too. generation must already be in the image half it names. Waits until the
+ * workers have taken it over, 5 s at the most; one that has not will with its next batch.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
+/*
+ * The half that is not in force may be filled only after this: 0, or -ETIMEDOUT after 5 s when a
+ * worker still judges by it.
+ */
+int sp_engine_settle(struct sp_engine *engine);
 
 /* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */
 enum sp_engine_event_kind {
