@@ -32,13 +32,13 @@ struct house {
 	uint64_t left, left_bytes; /* frames that left */
 };
 
-static inline bool house_queue(struct sp_transmit *t, uint32_t slot, uint8_t *data, uint32_t bytes)
+static inline bool house_queue(struct sp_transmit *t, const struct sp_tx *tx)
 {
 	struct house *h = (struct house *)t;
 
 	h->left++;
-	h->left_bytes += bytes;
-	sp_frame_put(&h->w->frames, data);
+	h->left_bytes += tx->bytes;
+	sp_frame_put(&h->w->frames, tx->data);
 	return true;
 }
 

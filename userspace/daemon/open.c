@@ -233,6 +233,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
 					  .aead = daemon->aead_ops,
+					  .transmit = (enum sp_engine_transmit)gateway->transmit,
 					  .dataplane = daemon->dataplane,
 					  .sessions = daemon->sessions,
 					  .tun_fds = daemon->has_tun ? daemon->tun_fds : NULL};

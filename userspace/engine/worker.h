@@ -46,6 +46,7 @@ struct sp_out {
 	uint8_t *data;
 	uint32_t bytes;
 	uint32_t slot;
+	uint32_t udp_off;	/* see struct sp_tx */
 	struct sp_entry *entry; /* may be NULL */
 	enum sp_direction direction;
 };
