@@ -42,44 +42,45 @@ static uint32_t read_ip(const struct sp_tx *tx, uint8_t *ret_proto)
 	return 0;
 }
 
-static bool read_transport(const struct sp_tx *tx, struct sp_burst_frame *f, uint8_t proto)
+/* Bytes of the transport header of a frame that may travel with others, else 0. */
+static uint32_t read_transport(const struct sp_tx *tx, uint32_t l4_off, uint8_t proto)
 {
-	const uint8_t *l4 = tx->data + f->l4_off;
-	uint32_t left = tx->bytes - f->l4_off, header = SP_UDP_BYTES;
+	const uint8_t *l4 = tx->data + l4_off;
+	uint32_t left = tx->bytes - l4_off, header;
 
-	if (proto == SP_PROTO_UDP) {
-		/* A datagram without a checksum could not stay without one. */
-		if (left <= SP_UDP_BYTES || sp_swap16(sp_load16(l4 + 4)) != left ||
-		    (!tx->udp_off && !sp_load16(l4 + 6)))
-			return false;
-	} else {
-		if (proto != SP_PROTO_TCP || left < SP_TCP_BYTES)
-			return false;
-		header = (uint32_t)(l4[12] >> 4) * 4;
-		if (header < SP_TCP_BYTES || header >= left || l4[13] & TCP_ALONE)
-			return false;
-	}
-	f->payload_off = (uint16_t)(f->l4_off + header);
-	f->payload_bytes = left - header;
-	return true;
+	/* A datagram without a checksum could not stay without one. */
+	if (proto == SP_PROTO_UDP)
+		return left > SP_UDP_BYTES && sp_swap16(sp_load16(l4 + 4)) == left &&
+				       (tx->udp_off || sp_load16(l4 + 6))
+			       ? SP_UDP_BYTES
+			       : 0;
+	if (left < SP_TCP_BYTES || l4[13] & TCP_ALONE)
+		return 0;
+	header = (uint32_t)(l4[12] >> 4) * 4;
+	return header >= SP_TCP_BYTES && header < left ? header : 0;
 }
 
 static struct sp_burst_frame read_frame(const struct sp_tx *tx)
 {
-	struct sp_burst_frame f = {.kind = SP_BURST_OTHER};
-	bool is_v4, is_tcp;
+	struct sp_burst_frame f = {.kind = SP_BURST_OTHER, .is_alone = true};
 	uint8_t proto = 0;
+	uint32_t header;
+	bool is_v4;
 
 	f.l4_off = (uint16_t)read_ip(tx, &proto);
-	if (!f.l4_off || !read_transport(tx, &f, proto))
+	if (!f.l4_off || tx->bytes < f.l4_off + 4u ||
+	    (proto != SP_PROTO_TCP && proto != SP_PROTO_UDP))
 		return f;
 	is_v4 = f.l4_off == SP_ETH_BYTES + SP_IPV4_BYTES;
-	is_tcp = proto == SP_PROTO_TCP;
-	f.kind = is_v4 ? (is_tcp ? SP_BURST_TCP4 : SP_BURST_UDP4)
-		       : (is_tcp ? SP_BURST_TCP6 : SP_BURST_UDP6);
+	f.kind = proto == SP_PROTO_TCP ? (is_v4 ? SP_BURST_TCP4 : SP_BURST_TCP6)
+				       : (is_v4 ? SP_BURST_UDP4 : SP_BURST_UDP6);
 	/* Addresses and ports stand side by side. */
 	f.hash = is_v4 ? hash_words(tx->data + f.l4_off - 8, 12, proto)
 		       : hash_words(tx->data + f.l4_off - 32, 36, proto);
+	header = read_transport(tx, f.l4_off, proto);
+	f.is_alone = !header;
+	f.payload_off = (uint16_t)(f.l4_off + header);
+	f.payload_bytes = tx->bytes - f.payload_off;
 	return f;
 }
 
@@ -128,7 +129,7 @@ static bool is_next(struct sp_bursts *bursts, struct sp_burst *b, const struct s
 	const struct sp_tx *first = &bursts->frames[b->first];
 	const uint8_t *x = first->data + b->head.l4_off, *y = tx->data + f->l4_off;
 
-	if (b->is_closed || b->count == SP_BURST_MAX || b->head.kind != f->kind ||
+	if (f->is_alone || b->is_closed || b->count == SP_BURST_MAX || b->head.kind != f->kind ||
 	    b->slot != tx->slot || b->head.payload_off != f->payload_off ||
 	    !first->udp_off != !tx->udp_off || f->payload_bytes > b->head.payload_bytes ||
 	    f->payload_off - SP_ETH_BYTES + b->payload_bytes + f->payload_bytes > IP_BYTES_MAX ||
@@ -162,7 +163,7 @@ static void begin(struct sp_bursts *bursts, uint16_t i, const struct sp_burst_fr
 			       .payload_bytes = f->payload_bytes,
 			       .first = i,
 			       .last = i};
-	b->is_closed = f->kind == SP_BURST_OTHER || is_last(b, tx, f);
+	b->is_closed = f->is_alone || is_last(b, tx, f);
 	if (f->kind != SP_BURST_OTHER)
 		bursts->table[f->hash % SP_BURST_FRAMES] = (uint16_t)bursts->count;
 }

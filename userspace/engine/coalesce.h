@@ -9,7 +9,7 @@
 #define SP_BURST_MAX	64  /* segments of one buffer: UDP_MAX_SEGMENTS before Linux 6.9 */
 
 enum sp_burst_kind {
-	SP_BURST_OTHER = 0, /* leaves alone */
+	SP_BURST_OTHER = 0, /* neither TCP nor UDP */
 	SP_BURST_TCP4,
 	SP_BURST_TCP6,
 	SP_BURST_UDP4,
@@ -23,6 +23,7 @@ struct sp_burst_frame {
 	uint16_t l4_off, payload_off;
 	uint32_t payload_bytes;
 	uint32_t hash; /* of its flow */
+	bool is_alone; /* SYN, RST and the like: it keeps its place in its flow, but joins nobody */
 };
 
 /*

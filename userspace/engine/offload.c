@@ -133,7 +133,8 @@ static bool is_udp_taken(void)
 
 int sp_offload_open(uint32_t ifindex, bool is_forced, struct sp_offload *ret_offload)
 {
-	struct sp_offload o = {.direct_fd = open_socket(ifindex, true),
+	struct sp_offload o = {.ifindex = ifindex,
+			       .direct_fd = open_socket(ifindex, true),
 			       .queued_fd = open_socket(ifindex, false)};
 	struct features f = {0};
 	bool is_udp = is_udp_taken();
@@ -162,6 +163,26 @@ void sp_offload_close(struct sp_offload *offload)
 	if (offload->queued_fd >= 0)
 		close(offload->queued_fd);
 	*offload = (struct sp_offload){.direct_fd = -1, .queued_fd = -1};
+}
+
+/* A full device and one that no longer cuts give the same answer, ENOBUFS. */
+static bool is_still_cut(const struct sp_offload *o, enum sp_burst_kind kind)
+{
+	struct features f = {0};
+	bool still =
+		features_read(o->direct_fd, o->ifindex, &f) == 0 && is_on(&f, kinds[kind].feature);
+
+	free(f.strings);
+	free(f.state);
+	return still;
+}
+
+bool sp_offload_is_lost(struct sp_offload *o, enum sp_burst_kind kind, int error)
+{
+	if (error == EAGAIN || (error == ENOBUFS && (!o->is_cut[kind] || is_still_cut(o, kind))))
+		return false;
+	o->is_usable[kind] = false;
+	return true;
 }
 
 bool sp_offload_is_any(const struct sp_offload *offload)

@@ -12,6 +12,7 @@
 #define SP_OFFLOAD_HEADER 128 /* Ethernet, IP and TCP with all options */
 
 struct sp_offload {
+	uint32_t ifindex;
 	int direct_fd;		     /* past the queueing discipline; -1: closed */
 	int queued_fd;		     /* through it: where the kernel must cut before the device */
 	bool is_cut[SP_BURST_KINDS]; /* the device cuts this kind itself */
@@ -24,6 +25,8 @@ struct sp_offload {
  */
 int sp_offload_open(uint32_t ifindex, bool is_forced, struct sp_offload *ret_offload);
 void sp_offload_close(struct sp_offload *offload);
+/* A device refused this kind. True: for good, and the kind is no longer usable. */
+bool sp_offload_is_lost(struct sp_offload *offload, enum sp_burst_kind kind, int error);
 bool sp_offload_is_any(const struct sp_offload *offload);
 
 /* The socket by which this burst leaves. */

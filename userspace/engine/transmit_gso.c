@@ -105,18 +105,31 @@ static struct sp_gso_flow *flow_of(struct sp_transmit_gso *g, const struct sp_bu
 	return &g->flows[b->slot][b->head.hash % SP_GSO_FLOWS];
 }
 
-/* A device that lost its offload meanwhile: what it refuses leaves frame by frame. */
-static void on_refused(struct sp_transmit_gso *g, uint32_t message, int error)
+/* Full: the frames are lost, as in a full ring. Without its offload: they leave one by one. */
+static void on_refused(struct sp_transmit_gso *g, const struct sp_burst *b, int error)
 {
-	const struct sp_burst *b = &g->bursts.list[g->message_burst[message]];
-	struct sp_offload *offload = &g->offload[b->slot];
+	uint16_t i = b->first;
 
-	if (error != EAGAIN && offload->is_usable[b->head.kind]) {
-		offload->is_usable[b->head.kind] = false;
-		sp_warning("engine: failed to send a buffer of %u segments: %s; one by one now",
+	if (sp_offload_is_lost(&g->offload[b->slot], b->head.kind, error)) {
+		sp_warning("engine: failed to send %u segments as one buffer: %s; one by one now",
 			   b->count, strerror(error));
+		send_singles(g, b, flow_of(g, b));
+		return;
 	}
-	send_singles(g, b, flow_of(g, b));
+	for (uint32_t n = 0; n < b->count; n++, i = g->bursts.next[i])
+		give_up(g, &g->waiting[i]);
+}
+
+static const struct sp_burst *burst_of(const struct sp_transmit_gso *g, uint32_t message)
+{
+	return &g->bursts.list[g->message_burst[message]];
+}
+
+static bool is_usable(const struct sp_transmit_gso *g, uint32_t message)
+{
+	const struct sp_burst *b = burst_of(g, message);
+
+	return g->offload[b->slot].is_usable[b->head.kind];
 }
 
 static void send_messages(struct sp_transmit_gso *g)
@@ -126,16 +139,23 @@ static void send_messages(struct sp_transmit_gso *g)
 	while (at < g->message_count) {
 		int sent;
 
-		for (end = at + 1;
-		     end < g->message_count && g->message_fd[end] == g->message_fd[at];)
+		/* What was refused a moment ago is not overtaken. */
+		if (!is_usable(g, at)) {
+			send_singles(g, burst_of(g, at), flow_of(g, burst_of(g, at)));
+			at++;
+			continue;
+		}
+		for (end = at + 1; end < g->message_count && is_usable(g, end) &&
+				   g->message_fd[end] == g->message_fd[at];)
 			end++;
 		sent = sendmmsg(g->message_fd[at], &g->messages[at], end - at, MSG_DONTWAIT);
 		if (sent <= 0) {
-			on_refused(g, at++, errno);
+			on_refused(g, burst_of(g, at), errno);
+			at++;
 			continue;
 		}
 		for (; sent > 0; sent--)
-			free_burst(g, &g->bursts.list[g->message_burst[at++]]);
+			free_burst(g, burst_of(g, at++));
 	}
 	g->message_count = 0;
 	g->part_count = 0;
