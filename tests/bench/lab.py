@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces for one gateway under test and the far side around it; the gateways themselves."""
+import json
 import os
 import shutil
 import subprocess
@@ -99,8 +100,8 @@ class Gateway:
     pid = 0
 
     def __init__(self, lab, offload=True):
-        self.lab = lab
-        self.world = World(self.short, offload, self.gro)
+        self.lab, self.offload = lab, offload
+        self.world = World(self.short, offload, self.gro and offload)
         self.dir = os.path.join(lab.dir, self.short)
         os.makedirs(self.dir, exist_ok=True)
         try:
@@ -123,7 +124,8 @@ class Gateway:
             words += ["-k", self.public_key]
         if self.pid:
             words += ["-p", str(self.pid)]
-        return self.lab.parse(self.world.at(self.world.far, *words))
+        return json.loads(sh("timeout", "120", "nsenter", f"--net=/run/netns/{self.world.far}",
+                             *words))
 
     def close(self):
         self.world.close()
@@ -165,7 +167,7 @@ policy = ( {{ name = "out"; from = "any"; to = "any"; action = "allow"; egress =
 
 
 class WireguardGo(Gateway):
-    name, short = "wireguard-go", "w"
+    name, short = "wireguard-go, bookworm", "w"
     gro = True
     program = "wireguard-go"
 
@@ -191,9 +193,69 @@ class WireguardGo(Gateway):
         sh("ip", "-n", self.world.gw, "link", "set", "wg0", "mtu", "1420", "up")
         self.world.at(self.world.gw, "sysctl", "-qw", "net.ipv4.ip_forward=1",
                       "net.ipv4.conf.wg0.rp_filter=0")
+        for dev in () if self.offload else ("tun0", "out0"):
+            # Without GRO a veth has no NAPI to redirect into; a program that lets all pass gives one.
+            self.world.at(self.world.gw, "ip", "link", "set", "dev", dev, "xdpdrv", "object",
+                          f"{self.lab.build}/tests/bench/inject.bpf.o", "program", "pass")
         self.pid = child.pid
 
 
 def inner(i):
     n = 0x0A400002 + i
     return ".".join(str(n >> s & 255) for s in (24, 16, 8, 0))
+
+
+def newest_wireguard_go(directory):
+    """A class for Debian's newest wireguard-go, or why there is none. Nothing is installed."""
+    os.makedirs(f"{directory}/lists/partial", exist_ok=True)
+    os.makedirs(f"{directory}/cache/archives/partial", exist_ok=True)
+    mirror = next((m for m in sh("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
+                   if m.rstrip("/").endswith("/debian")), None)
+    if not mirror:
+        raise BenchError("no Debian mirror is configured")
+    with open(f"{directory}/sources.list", "w") as f:
+        f.write(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} sid main\n")
+    apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={directory}/sources.list",
+           "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={directory}/lists",
+           "-o", f"Dir::Cache={directory}/cache", "-o", "APT::Sandbox::User=root"]
+    program = f"{directory}/usr/bin/wireguard-go"
+    if not os.path.exists(program):
+        sh(*apt, "update")
+        sh(*apt, "download", "wireguard-go", cwd=directory)
+        deb = sorted(d for d in os.listdir(directory) if d.endswith(".deb"))[-1]
+        sh("dpkg", "-x", f"{directory}/{deb}", directory)
+    return type("NewestWireguardGo", (WireguardGo,), {
+        "name": "wireguard-go, newest", "short": "n", "program": program})
+
+
+class Raw(Gateway):
+    """The limit: an AF_XDP loop without a gateway in it."""
+
+    name, short = "AF_XDP loop", "r"
+
+    def start(self):
+        child = self.world.spawn(
+            f"{self.dir}/log", *self.own_mounts(
+                f"taskset -c 1 {self.lab.build}/tests/bench/raw tun0 out0"))
+        self.world.wait_for(lambda: "ready" in open(f"{self.dir}/log").read(), child)
+        self.pid = child.pid
+
+
+class Kernel(Gateway):
+    """Plain kernel forwarding with nftables NAT, on threaded NAPI pinned where gateways run."""
+
+    name, short = "kernel + nft", "k"
+    gro = True
+
+    def start(self):
+        gw = self.world.gw
+        self.world.at(gw, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.world.at(gw, "nft", "add table ip n; add chain ip n post "
+                      "{ type nat hook postrouting priority 100; }; "
+                      "add rule ip n post oifname out0 masquerade")
+        sh("ip", "netns", "exec", gw, "sh", "-c", "echo 1 >/sys/class/net/tun0/threaded")
+        for pid in sh("pgrep", "-f", r"^\[?napi/tun0-", check=False).split():
+            self.pid = max(self.pid, int(pid))
+        if not self.pid:
+            raise BenchError("no threaded NAPI for veth")
+        sh("taskset", "-pc", "1", str(self.pid))
