@@ -52,7 +52,7 @@ struct sp_config_wireguard {
 
 struct sp_config_limit { /* 0 = unlimited */
 	uint64_t up_bps, down_bps;
-	uint64_t burst_bytes; /* default: 50 ms of the rate, at least 64 KiB */
+	uint64_t burst_bytes; /* default: 500 ms of the faster rate, 256 KiB to 16 MiB */
 };
 
 struct sp_config_group {

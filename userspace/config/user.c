@@ -7,8 +7,10 @@
 #include "config/units.h"
 
 #define GROUPS_OF_USER_MAX 64
-#define BURST_MIN_BYTES	   65536
-#define UNLIMITED	   UINT64_MAX /* while reading: 0 is "not said" */
+/* A bucket drops and does not queue: TCP finds the rate only over some round trips of slack. */
+#define BURST_MIN_BYTES (256u << 10)
+#define BURST_MAX_BYTES (16u << 20)
+#define UNLIMITED	UINT64_MAX /* while reading: 0 is "not said" */
 
 static void read_rate(struct sp_config_reader *r, const struct sp_config_field *field,
 		      config_setting_t *setting, void *object)
@@ -163,9 +165,13 @@ static void settle(struct sp_config_limit *limit)
 	if (limit->down_bps == UNLIMITED)
 		limit->down_bps = 0;
 	bps = limit->up_bps > limit->down_bps ? limit->up_bps : limit->down_bps;
-	if (!limit->burst_bytes && bps) /* 50 ms of the faster direction */
-		limit->burst_bytes =
-			bps / 8 / 20 > BURST_MIN_BYTES ? bps / 8 / 20 : BURST_MIN_BYTES;
+	if (limit->burst_bytes || !bps)
+		return;
+	limit->burst_bytes = bps / 8 / 2; /* 500 ms of the faster direction */
+	if (limit->burst_bytes < BURST_MIN_BYTES)
+		limit->burst_bytes = BURST_MIN_BYTES;
+	if (limit->burst_bytes > BURST_MAX_BYTES)
+		limit->burst_bytes = BURST_MAX_BYTES;
 }
 
 void sp_config_limits_settle(struct sp_config *config)

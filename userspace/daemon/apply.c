@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the running configuration to a new one: what can fail comes first, then nothing can. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -355,13 +358,18 @@ int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text)
 	struct sp_config_errors errors = {0};
 	struct sp_config *config = NULL;
 	char *text = NULL;
-	int rc = sp_config_open(daemon->config_path, &config, &errors);
+	int rc;
 
+	/* systemd.service(5), Type=notify-reload: hosts older than 253 ignore the time. */
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, sp_clock_now_ns() / 1000);
+	rc = sp_config_open(daemon->config_path, &config, &errors);
 	if (rc)
 		text = sp_daemon_mistakes(&errors);
 	else
 		rc = sp_daemon_apply(daemon, config, &text);
 	sp_config_errors_fini(&errors);
+	sd_notify(0, rc ? "READY=1\nSTATUS=the last reload was refused"
+			: "READY=1\nSTATUS=the configuration is in force");
 	free(daemon->last_reload.error);
 	daemon->last_reload =
 		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};

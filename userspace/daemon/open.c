@@ -258,13 +258,30 @@ static int open_sessions(struct sp_daemon *daemon)
 	return sp_sessions_open(max, max * INDEX_ROOM, daemon->workers, &daemon->sessions);
 }
 
-/* What is left is what later work needs: maps, routes, raw sockets, and binding a new port. */
-static int drop_capabilities(void)
+static bool has_dispatcher(const struct sp_daemon *daemon)
 {
+	for (uint32_t i = 0; i < daemon->iface_count; i++) {
+		if (daemon->attached[i].dispatcher)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What is left is what later work needs: maps, routes, raw sockets, binding a new port. To leave
+ * libxdp's dispatcher again it must open programs by their ids, which takes CAP_SYS_ADMIN.
+ */
+static int drop_capabilities(const struct sp_daemon *daemon)
+{
+	const capng_type_t both = (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+	int rc;
+
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW,
-			  CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_BOTH) < 0) {
+	rc = capng_updatev(CAPNG_ADD, both, CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
+			   CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1);
+	if (!rc && has_dispatcher(daemon))
+		rc = capng_update(CAPNG_ADD, both, CAP_SYS_ADMIN);
+	if (rc < 0 || capng_apply(CAPNG_SELECT_BOTH) < 0) {
 		sp_error("sallyportd: failed to give up capabilities");
 		return -EPERM;
 	}
@@ -359,7 +376,7 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 	init_gateway(daemon);
 	if ((rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
 	    (rc = open_engine(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities()) || (rc = sp_engine_start(daemon->engine)))
+	    (rc = drop_capabilities(daemon)) || (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);

@@ -149,7 +149,7 @@ Test(config_reading, takes_limits_from_the_first_group_that_has_one)
 	cr_expect_eq(config->users[0].limit.burst_bytes, 8192);
 	cr_expect_eq(config->users[1].limit.up_bps, 0);
 	cr_expect_eq(config->users[1].limit.down_bps, 1000000);
-	cr_expect_eq(config->groups[0].limit.burst_bytes, 31250000, "50 ms of 5 Gbit/s");
+	cr_expect_eq(config->groups[0].limit.burst_bytes, 16 << 20, "500 ms of 5 Gbit/s, at most");
 	sp_config_close(config);
 	sandbox_leave();
 }
