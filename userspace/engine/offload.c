@@ -23,6 +23,14 @@
 
 #define STRINGS_MAX 1024
 
+/*
+ * Segments below which AF_XDP is cheaper. On a veth, CPU time a packet of 1420 bytes, gateway as a
+ * whole: cut by the device 2, 8, 32 segments cost 1.40, 0.88, 0.66 us; cut by the kernel 1.85,
+ * 1.37, 1.18 us; AF_XDP in copy mode 1.45 us.
+ */
+#define LEAST_CUT    2
+#define LEAST_QUEUED 8
+
 static const struct {
 	const char *feature;
 	uint8_t gso_type;
@@ -144,6 +152,7 @@ int sp_offload_open(uint32_t ifindex, bool is_forced, struct sp_offload *ret_off
 		rc = features_read(o.direct_fd, ifindex, &f);
 	for (int kind = SP_BURST_OTHER + 1; !rc && kind < SP_BURST_KINDS; kind++) {
 		o.is_cut[kind] = is_on(&f, kinds[kind].feature);
+		o.least[kind] = o.is_cut[kind] ? LEAST_CUT : LEAST_QUEUED;
 		o.is_usable[kind] =
 			(o.is_cut[kind] || is_forced) && (is_udp || !kinds[kind].is_udp);
 	}

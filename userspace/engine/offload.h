@@ -13,9 +13,10 @@
 
 struct sp_offload {
 	uint32_t ifindex;
-	int direct_fd;		     /* past the queueing discipline; -1: closed */
-	int queued_fd;		     /* through it: where the kernel must cut before the device */
-	bool is_cut[SP_BURST_KINDS]; /* the device cuts this kind itself */
+	int direct_fd;		       /* past the queueing discipline; -1: closed */
+	int queued_fd;		       /* through it: where the kernel must cut before the device */
+	uint8_t least[SP_BURST_KINDS]; /* segments below which AF_XDP is cheaper */
+	bool is_cut[SP_BURST_KINDS];   /* the device cuts this kind itself */
 	bool is_usable[SP_BURST_KINDS]; /* this kind leaves as a buffer */
 };
 

@@ -8,8 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define STAY_MS	 10 /* after a buffer a flow's single frames follow it, so long */
-#define AT_LEAST 2  /* segments: below, AF_XDP is cheaper than a packet socket */
+#define STAY_MS 10 /* after a buffer a flow's single frames follow it, so long */
 
 static struct sp_transmit_gso *self(struct sp_transmit *transmit)
 {
@@ -56,10 +55,12 @@ static bool has_singles_under_way(const struct sp_transmit_gso *g, uint32_t slot
 static bool is_buffer(struct sp_transmit_gso *g, const struct sp_burst *b,
 		      const struct sp_gso_flow *flow, uint32_t now_ms)
 {
+	const struct sp_offload *offload = &g->offload[b->slot];
 	struct sp_transmit *xdp = &g->xdp->base;
 
-	if (!g->offload[b->slot].is_usable[b->head.kind] ||
-	    (b->count < AT_LEAST && (!flow->buffer_ms || now_ms - flow->buffer_ms > STAY_MS)))
+	if (!offload->is_usable[b->head.kind] ||
+	    (b->count < offload->least[b->head.kind] &&
+	     (!flow->buffer_ms || now_ms - flow->buffer_ms > STAY_MS)))
 		return false;
 	if (has_singles_under_way(g, b->slot, flow)) {
 		xdp->ops->flush(xdp);
@@ -84,6 +85,7 @@ static void add_message(struct sp_transmit_gso *g, uint16_t number)
 		g->parts[g->part_count++] = (struct iovec){tx->data + b->head.payload_off,
 							   tx->bytes - b->head.payload_off};
 	}
+	g->in_buffers += b->count > 1 ? b->count : 0;
 	g->message_burst[g->message_count] = number;
 	g->message_fd[g->message_count] = sp_offload_fd(&g->offload[b->slot], b);
 	g->messages[g->message_count++] = (struct mmsghdr){

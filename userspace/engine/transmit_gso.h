@@ -32,6 +32,7 @@ struct sp_transmit_gso {
 	uint16_t message_burst[SP_BURST_FRAMES];
 	int message_fd[SP_BURST_FRAMES];
 	uint32_t message_count, part_count;
+	uint64_t in_buffers; /* frames that left with others in one */
 	char text[48];
 };
 
