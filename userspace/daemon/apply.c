@@ -70,35 +70,71 @@ static void close_listener_and_peers(struct sp_listener_state *listener)
 	sp_listener_close(listener);
 }
 
+static int open_listener(struct sp_daemon *daemon, const struct sp_config_wireguard *wg,
+			 char **ret_text)
+{
+	struct sp_listener_state *listener;
+	int rc = sp_listener_open(daemon, wg, &listener);
+
+	if (!rc)
+		listener->fresh = true;
+	else if (asprintf(ret_text, "%s:%u: wireguard.%s.port: failed to listen on UDP port %u: %s",
+			  wg->source.file, wg->source.line, wg->name, wg->port, strerror(-rc)) < 0)
+		*ret_text = NULL;
+	return rc;
+}
+
+static void close_fresh_listeners(struct sp_daemon *daemon)
+{
+	struct sp_listener_state *next;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = next) {
+		next = l->next;
+		if (l->fresh)
+			sp_listener_close(l);
+	}
+}
+
+static void close_port(struct sp_daemon *daemon, uint16_t port)
+{
+	struct sp_listener_state *next;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = next) {
+		next = l->next;
+		if (l->port == port)
+			close_listener_and_peers(l);
+	}
+}
+
+/* Ports that somebody else may hold come first: until all of them are ours, nothing has changed. */
 static int open_listeners(struct sp_daemon *daemon, const struct sp_config *config, char **ret_text)
 {
-	for (uint32_t i = 0; i < config->wireguard_count; i++) {
+	int rc = 0;
+
+	for (struct sp_listener_state *l = daemon->listeners; l; l = l->next)
+		l->fresh = false;
+	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
+		const struct sp_config_wireguard *wg = &config->wireguards[i];
+
+		if (!find_listener(daemon, wg) && !port_is_taken_over(daemon, config, wg->port))
+			rc = open_listener(daemon, wg, ret_text);
+	}
+	if (rc) {
+		close_fresh_listeners(daemon);
+		return rc;
+	}
+	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 		struct sp_listener_state *listener = find_listener(daemon, wg);
-		int rc;
 
 		if (listener) {
 			listener->mtu = wg->mtu;
 			continue;
 		}
-		if (port_is_taken_over(daemon, config, wg->port)) {
-			for (struct sp_listener_state *l = daemon->listeners, *next; l; l = next) {
-				next = l->next;
-				if (l->port == wg->port)
-					close_listener_and_peers(l);
-			}
-		}
-		rc = sp_listener_open(daemon, wg, &listener);
-		if (rc) {
-			if (asprintf(ret_text,
-				     "%s:%u: wireguard.%s.port: failed to listen on UDP port %u: %s",
-				     wg->source.file, wg->source.line, wg->name, wg->port,
-				     strerror(-rc)) < 0)
-				*ret_text = NULL;
-			return rc;
-		}
+		close_port(daemon, wg->port);
+		rc = open_listener(daemon, wg, ret_text);
 	}
-	return 0;
+	return rc;
 }
 
 static void close_unwanted_listeners(struct sp_daemon *daemon, const struct sp_config *config)
@@ -195,17 +231,14 @@ static void release_prefixes(struct sp_daemon *daemon, const struct sp_config *c
 	struct sp_peer_state *peer, *next;
 
 	HASH_ITER (hh, daemon->peers, peer, next) {
-		if (peer->wanted)
-			continue;
-		for (uint32_t i = 0; i < peer->address_count; i++)
-			sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[i]);
-		sp_peer_close(peer);
+		if (!peer->wanted)
+			sp_peer_close(peer);
 	}
 	for (uint32_t i = 0; i < config->peer_count; i++) {
 		peer = find_peer(daemon, &config->peers[i]);
 		for (uint32_t a = 0; peer && a < peer->address_count; a++) {
 			if (!holds_prefix(&config->peers[i], &peer->addresses[a]))
-				sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[a]);
+				sp_peer_release(peer, &peer->addresses[a]);
 		}
 	}
 }
@@ -217,11 +250,10 @@ static int claim_prefixes(struct sp_daemon *daemon, const struct sp_config *conf
 	for (uint32_t i = 0; i < config->peer_count && !rc; i++) {
 		const struct sp_config_peer *c = &config->peers[i];
 		struct sp_peer_state *peer = find_peer(daemon, c);
-		struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
 
 		rc = sp_peer_change(peer, config->users[c->user].id, c);
 		for (uint32_t a = 0; a < c->address_count && !rc; a++)
-			rc = sp_dataplane_inner_put(daemon->dataplane, &c->addresses[a], &inner);
+			rc = sp_peer_claim(peer, &c->addresses[a]);
 	}
 	return rc;
 }
@@ -235,14 +267,11 @@ static bool listener_holds(const struct sp_config_wireguard *wg, const struct sp
 	return false;
 }
 
-static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener_state *listener,
-				    const struct sp_config_wireguard *wg)
+static void release_gateway_addresses(struct sp_daemon *daemon,
+				      const struct sp_listener_state *listener,
+				      const struct sp_config_wireguard *wg)
 {
-	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
-	struct sp_prefix *copy = malloc((wg->address_count + 1) * sizeof(*copy));
-	int rc = copy ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; copy && i < listener->address_count; i++) {
+	for (uint32_t i = 0; i < listener->address_count; i++) {
 		struct sp_prefix host = {.addr = listener->addresses[i].addr, .len = 128};
 
 		if (listener_holds(wg, &listener->addresses[i]))
@@ -251,6 +280,15 @@ static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener
 		if (daemon->has_tun)
 			sp_tun_address_remove(SP_TUN_NAME, &listener->addresses[i]);
 	}
+}
+
+static int claim_gateway_addresses(struct sp_daemon *daemon, struct sp_listener_state *listener,
+				   const struct sp_config_wireguard *wg)
+{
+	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
+	struct sp_prefix *copy = malloc((wg->address_count + 1) * sizeof(*copy));
+	int rc = copy ? 0 : -ENOMEM;
+
 	for (uint32_t i = 0; i < wg->address_count && !rc; i++) {
 		struct sp_prefix host = {.addr = wg->addresses[i].addr, .len = 128};
 
@@ -269,16 +307,20 @@ static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener
 	return 0;
 }
 
+/* In two passes too: an address may move from listener to listener. */
 static int apply_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *config)
 {
 	struct sp_addr list[64];
 	uint32_t count = 0;
 	int rc = 0;
 
+	for (uint32_t i = 0; i < config->wireguard_count; i++)
+		release_gateway_addresses(daemon, find_listener(daemon, &config->wireguards[i]),
+					  &config->wireguards[i]);
 	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 
-		rc = change_gateway_addresses(daemon, find_listener(daemon, wg), wg);
+		rc = claim_gateway_addresses(daemon, find_listener(daemon, wg), wg);
 		for (uint32_t a = 0; a < wg->address_count && count < 64; a++)
 			list[count++] = wg->addresses[a].addr;
 	}

@@ -33,7 +33,6 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan);
 
 /* flows.c */
 void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id);
-void sp_sessions_remove_orphans(struct sp_dataplane *dp);
 
 /* ports.c: the ports this host listens on (TCP and UDP), sorted, each once. */
 int sp_ports_listening(uint16_t **ret_ports, uint32_t *ret_count);
@@ -57,6 +56,9 @@ int sp_peer_open(struct sp_daemon *daemon, struct sp_listener_state *listener, u
 void sp_peer_close(struct sp_peer_state *peer);
 int sp_peer_change(struct sp_peer_state *peer, uint32_t user_id,
 		   const struct sp_config_peer *config);
+/* Cryptokey routing, and the host's own way there. release: before another peer's claim. */
+int sp_peer_claim(struct sp_peer_state *peer, const struct sp_prefix *prefix);
+void sp_peer_release(struct sp_peer_state *peer, const struct sp_prefix *prefix);
 struct sp_peer_state *sp_peer_by_id(struct sp_daemon *daemon, uint32_t id);
 void sp_peer_advance(struct sp_peer_state *peer, uint64_t now_ns);
 

@@ -30,8 +30,10 @@ static void on_engine_event(struct sp_daemon *daemon, const struct sp_engine_eve
 		sp_paths_resolve(daemon->paths, event->ifindex, &event->addr);
 		break;
 	case SP_EVENT_HANDSHAKE:
-		if (peer)
+		if (peer) {
 			sp_wg_peer_want_session(peer->wg, now_ns);
+			sp_peer_advance(peer, now_ns); /* so that the sweep knows of its retries */
+		}
 		break;
 	case SP_EVENT_CONFIRMED:
 		if (peer)
@@ -57,6 +59,8 @@ static void on_engine_readable(struct ev_loop *loop, ev_io *watcher, int events)
 		if (n < EVENT_BATCH)
 			return;
 	}
+	/* The descriptor is drained already, so what is left must call again by itself. */
+	ev_feed_event(loop, watcher, EV_READ);
 }
 
 static bool is_live(const struct sp_peer_state *peer)

@@ -42,8 +42,10 @@ static int open_dataplane(struct sp_daemon *daemon)
 		return rc;
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);
-	sp_sessions_remove_orphans(daemon->dataplane);
-	return 0;
+	rc = sp_dataplane_forget(daemon->dataplane);
+	if (rc)
+		sp_error("sallyportd: failed to clear what an earlier run left: %s", strerror(-rc));
+	return rc;
 }
 
 /* The kernel must not forward beside us: XDP is the only way through. */

@@ -71,8 +71,28 @@ static int plan_range(const struct sp_config_pool *pool, const struct sp_addr *a
 	return -EINVAL;
 }
 
-static int plan_pool(const struct sp_config_pool *from, const struct hosts *hosts,
-		     struct sp_policy_plan *plan, struct sp_nat_pool *to, char **ret_text)
+/* What the host listens on, and our own tunnels, which the first time are not open yet. */
+static int exclude_listeners(const struct sp_config *config, struct sp_nat_pool *pool)
+{
+	uint16_t *ports;
+	int rc = sp_ports_listening(&pool->excluded, &pool->excluded_count);
+
+	if (rc)
+		return rc;
+	ports = reallocarray(pool->excluded,
+			     (size_t)pool->excluded_count + config->wireguard_count + 1,
+			     sizeof(*ports));
+	if (!ports)
+		return -ENOMEM;
+	pool->excluded = ports;
+	for (uint32_t i = 0; i < config->wireguard_count; i++)
+		ports[pool->excluded_count++] = config->wireguards[i].port;
+	return 0;
+}
+
+static int plan_pool(const struct sp_config *config, const struct sp_config_pool *from,
+		     const struct hosts *hosts, struct sp_policy_plan *plan, struct sp_nat_pool *to,
+		     char **ret_text)
 {
 	to->id = from->id;
 	to->route_ipv6 = from->route_ipv6;
@@ -91,7 +111,7 @@ static int plan_pool(const struct sp_config_pool *from, const struct hosts *host
 			.addr = from->addresses[i], .port_min = range.min, .port_max = range.max};
 		to->address_count++;
 	}
-	return sp_ports_listening(&to->excluded, &to->excluded_count);
+	return exclude_listeners(config, to);
 }
 
 static int plan_pools(const struct sp_config *config, struct sp_policy_plan *plan, char **ret_text)
@@ -112,7 +132,8 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 		return -ENOMEM;
 	for (uint32_t i = 0; i < config->pool_count && !rc; i++) {
 		plan->pools->count = i + 1;
-		rc = plan_pool(&config->pools[i], &hosts, plan, &plan->pools->pools[i], ret_text);
+		rc = plan_pool(config, &config->pools[i], &hosts, plan, &plan->pools->pools[i],
+			       ret_text);
 	}
 	return rc;
 }
@@ -161,7 +182,10 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *pla
 		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
 	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
-	if (rc)
+	/* Out of our hands: what a late worker takes over later must be what is said to be in force. */
+	if (rc == -ETIMEDOUT)
+		sp_warning("policy: a worker is late in taking over generation %u", generation);
+	else if (rc)
 		return rc;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
 	return 0;

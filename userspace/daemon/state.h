@@ -40,6 +40,7 @@ struct sp_listener_state {
 	uint64_t results[SP_WG_RESULT_COUNT];
 	uint32_t recent_messages; /* since the last look at the load */
 	bool under_load;
+	bool fresh; /* scratch of a reload: made by it */
 	struct sp_listener_state *next;
 };
 
@@ -66,6 +67,7 @@ struct sp_peer_state {
 	struct sp_peer *session;
 	struct sp_keypair_state keypairs[SP_KEYPAIRS_PER_PEER];
 	uint64_t due_ns; /* sp_wg_peer_advance has nothing to do before */
+	bool claimed;	 /* addresses stand in sp_inner */
 	bool wanted;	 /* scratch of a reload: still in the configuration */
 	bool fresh;	 /* scratch of a reload: made by it */
 };

@@ -47,6 +47,12 @@ int sp_dataplane_flow_put(struct sp_dataplane *dp, const struct sp_flow_key *key
 	return done > 0 && done < n ? (int)done : r;
 }
 
+int sp_dataplane_flow_renew(struct sp_dataplane *dp, const struct sp_flow_key *key,
+			    const struct sp_flow *flow)
+{
+	return bpf_map_update_elem(dp->map_fds[SP_MAP_FLOWS], key, flow, BPF_EXIST);
+}
+
 static int remove_singly(int fd, const struct sp_flow_key *keys, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {

@@ -11,9 +11,10 @@
 #include "base/log.h"
 #include "engine/station.h"
 
-#define SETTLE_WAIT_NS (5 * SP_NS_PER_S) /* a worker may be starved of its CPU for a while */
-#define SETTLE_STEP_US 100
-#define PURGE_BATCH    64
+#define PUBLISH_WAIT_NS SP_NS_PER_S
+#define SETTLE_WAIT_NS	(5 * SP_NS_PER_S) /* a worker may be starved of its CPU for a while */
+#define SETTLE_STEP_US	100
+#define PURGE_BATCH	64
 
 struct sp_engine {
 	struct sp_engine_config config;
@@ -179,7 +180,7 @@ void sp_engine_close(struct sp_engine *e)
 }
 
 /* The oldest serial that some worker still judges by. */
-static uint64_t oldest_acked(struct sp_engine *e)
+static uint64_t oldest_acked(const struct sp_engine *e)
 {
 	uint64_t oldest = UINT64_MAX;
 
@@ -193,9 +194,9 @@ static uint64_t oldest_acked(struct sp_engine *e)
 	return oldest;
 }
 
-int sp_engine_settle(struct sp_engine *e)
+static int wait_for_workers(struct sp_engine *e, uint64_t wait_ns)
 {
-	uint64_t until_ns = sp_clock_now_ns() + SETTLE_WAIT_NS;
+	uint64_t until_ns = sp_clock_now_ns() + wait_ns;
 
 	for (uint32_t k = 0; k < e->config.workers; k++) {
 		if (e->stations[k].is_running)
@@ -203,12 +204,17 @@ int sp_engine_settle(struct sp_engine *e)
 		else
 			sp_worker_apply(e->stations[k].worker, atomic_load(&e->published));
 	}
-	while (oldest_acked(e) < e->serial) {
+	while (!sp_engine_is_settled(e)) {
 		if (sp_clock_now_ns() > until_ns)
 			return -ETIMEDOUT;
 		usleep(SETTLE_STEP_US);
 	}
 	return 0;
+}
+
+int sp_engine_settle(struct sp_engine *e)
+{
+	return wait_for_workers(e, SETTLE_WAIT_NS);
 }
 
 /* What every worker has left behind; the newest is always somebody's. */
@@ -229,9 +235,15 @@ static void close_older(struct sp_engine *e)
 	}
 }
 
+bool sp_engine_is_settled(const struct sp_engine *e)
+{
+	return oldest_acked(e) >= e->serial;
+}
+
 int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t generation)
 {
 	struct sp_published *p = calloc(1, sizeof(*p));
+	int rc;
 
 	if (!p) {
 		sp_nat_pools_close(pools);
@@ -242,13 +254,9 @@ int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t 
 	p->serial = ++e->serial;
 	p->next = atomic_load(&e->published);
 	atomic_store_explicit(&e->published, p, memory_order_release);
-	if (sp_engine_settle(e))
-		sp_warning(
-			"engine: a worker has not taken over policy generation %u yet: is its CPU "
-			"busy with something else?",
-			generation);
+	rc = wait_for_workers(e, PUBLISH_WAIT_NS);
 	close_older(e);
-	return 0;
+	return rc;
 }
 
 int sp_engine_event_fd(const struct sp_engine *e)

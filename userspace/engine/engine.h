@@ -51,8 +51,8 @@ void sp_engine_close(struct sp_engine *engine);
 
 /*
  * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
- * pools, on failure too. generation must already be in the image half it names. Waits until the
- * workers have taken it over, 5 s at the most; one that has not will with its next batch.
+ * pools, on failure too. generation must already be in the image half it names. Returns when
+ * every worker has taken it over. -ETIMEDOUT after 1 s is no refusal: a late worker will yet.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
 /*
@@ -60,6 +60,7 @@ int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint
  * worker still judges by it.
  */
 int sp_engine_settle(struct sp_engine *engine);
+bool sp_engine_is_settled(const struct sp_engine *engine);
 
 /* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */
 enum sp_engine_event_kind {

@@ -51,6 +51,21 @@ static bool find_ends(struct sp_worker *w, const struct sp_flow_key *key, struct
 	return ends.from || ends.to;
 }
 
+bool sp_flow_is_as_begun(struct sp_worker *w, const struct sp_entry *entry)
+{
+	uint32_t owner = entry->side == SP_FLOW_ORIGINAL ? entry->from_peer : entry->to_peer;
+	const struct sp_peer *peer;
+	struct ends ends;
+
+	if (!find_ends(w, &entry->key, &ends) || ends.from != entry->from_peer ||
+	    ends.to != entry->to_peer || ends.kind != entry->kind)
+		return false;
+	if (owner == SP_PEER_NONE)
+		return true;
+	peer = sp_peer_lookup(w->config.sessions, owner);
+	return peer && peer->user_id == entry->user_id;
+}
+
 /* Multicast, broadcast, unspecified, loopback, link-local: nothing that can be routed to. */
 static bool is_destination(const struct sp_addr *a)
 {

@@ -143,7 +143,7 @@ static void mark_half(struct sp_worker *w, const struct sp_flow_key *key,
 	flow.generation = entry->generation;
 	flow.rule_id = entry->rule_id;
 	flow.on_change = entry->on_change;
-	sp_dataplane_flow_put(w->config.dataplane, key, &flow, 1);
+	sp_dataplane_flow_renew(w->config.dataplane, key, &flow);
 }
 
 void sp_flow_mark(struct sp_worker *w, struct sp_entry *entry)

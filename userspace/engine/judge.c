@@ -34,6 +34,10 @@ enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry)
 	struct sp_flow_key original;
 	enum sp_reason r;
 
+	if (!sp_flow_is_as_begun(w, entry)) {
+		sp_flow_end(w, entry);
+		return SP_R_NO_FLOW;
+	}
 	sp_flow_original_key(entry, &original);
 	r = sp_judge_ask(w, &original, entry->user_id, &answer);
 	if (r && entry->on_change != ON_CHANGE_KEEP) {

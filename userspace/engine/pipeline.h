@@ -30,7 +30,7 @@ void sp_seal_run(struct sp_worker *w);
 /* judge.c: the policy, and what a new policy means for a flow. */
 enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
 			    uint32_t user_id, struct sp_policy_answer *ret_answer);
-/* An entry of an old generation; when it is denied, it is gone from everywhere. */
+/* An entry of an old generation; denied, or between other ends now, it is gone from everywhere. */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
 enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);
@@ -45,6 +45,8 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key);
 /* Strict source check: is addr the peer's? 0 is the gateway. */
 bool sp_flow_source_is(struct sp_worker *w, const struct sp_addr *addr, uint32_t peer_id);
+/* Its addresses still belong to the same ends, and who began it to the same user. */
+bool sp_flow_is_as_begun(struct sp_worker *w, const struct sp_entry *entry);
 void sp_flow_touch(struct sp_worker *w, struct sp_entry *entry, const struct sp_packet *ip);
 
 /* flow_store.c: the way to sp_flows and out of it. */

@@ -6,10 +6,36 @@
 #include "sallyport/core/parse.h"
 #include "sallyport/core/rewrite.h"
 
+/* IPv4 options, as they stand on the wire. */
+#define IPV4_END	  0
+#define IPV4_NOP	  1
+#define IPV4_LOOSE_ROUTE  131
+#define IPV4_STRICT_ROUTE 137
+
 static void count_up(struct sp_worker *w, const struct sp_item *item)
 {
 	atomic_store_explicit(&w->packets_up, w->packets_up + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_up, w->bytes_up + item->ip.l3_bytes, memory_order_relaxed);
+}
+
+/*
+ * RFC 7126, sections 4.3 and 4.4: a source route leads past the destination that was judged, as an
+ * IPv6 routing header would. Options that cannot be read may hide one.
+ */
+static bool has_source_route(const struct sp_item *item)
+{
+	uint32_t at = SP_IPV4_BYTES;
+
+	while (item->ip.version == 4 && at < item->ip.l4_off && item->data[at] != IPV4_END) {
+		uint32_t left = item->ip.l4_off - at;
+		uint32_t bytes = item->data[at] == IPV4_NOP ? 1 : left < 2 ? 0 : item->data[at + 1];
+
+		if (item->data[at] == IPV4_LOOSE_ROUTE || item->data[at] == IPV4_STRICT_ROUTE ||
+		    bytes == 0 || bytes > left || (bytes == 1 && item->data[at] != IPV4_NOP))
+			return true;
+		at += bytes;
+	}
+	return false;
 }
 
 /* The inner packet and its ECN field; the padding behind it is cut (paper, section 5.4.6). */
@@ -20,6 +46,8 @@ static enum sp_reason read_inner(struct sp_item *item)
 
 	if (sp_parse_ip(item->data, end, 0, &item->ip))
 		return SP_R_INNER_MALFORMED;
+	if (has_source_route(item))
+		return SP_R_PROTOCOL;
 	item->bytes = item->ip.l3_bytes;
 	if (!sp_ecn_decapsulate(item->outer_ecn, item->ip.tos & 3, &ecn))
 		return SP_R_ECN_INVALID;

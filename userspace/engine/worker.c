@@ -9,6 +9,12 @@
 #include "engine/pipeline.h"
 
 #define RESOLVE_EVERY_NS (100 * 1000000ull)
+/*
+ * A user may talk to every address of a link, and each takes a place in the kernel's neighbour
+ * table for some seconds, of which it has 1024: 50 a second, 32 at once.
+ */
+#define RESOLVE_COST_NS	 20000000ull
+#define RESOLVE_BURST_NS (32 * RESOLVE_COST_NS)
 
 static int open_parts(struct sp_worker *w)
 {
@@ -111,8 +117,13 @@ bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr)
 {
+	uint64_t tat_ns = w->resolve_tat_ns > w->now_ns ? w->resolve_tat_ns : w->now_ns;
+
 	if (sp_addr_equal(addr, &w->resolve_addr) && w->now_ns - w->resolve_ns < RESOLVE_EVERY_NS)
 		return;
+	if (tat_ns + RESOLVE_COST_NS > w->now_ns + RESOLVE_BURST_NS)
+		return;
+	w->resolve_tat_ns = tat_ns + RESOLVE_COST_NS;
 	w->resolve_addr = *addr;
 	w->resolve_ns = w->now_ns;
 	push_event(w, &(struct sp_engine_event){

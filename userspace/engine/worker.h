@@ -109,6 +109,7 @@ struct sp_worker {
 	uint64_t icmp_tat_ns; /* rate of ICMP answers */
 	uint64_t resolve_ns;  /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
+	uint64_t resolve_tat_ns; /* their rate */
 	uint64_t housekeep_ns;
 	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;

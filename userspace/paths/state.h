@@ -40,6 +40,7 @@ struct sp_hop {
 	struct sp_addr addr;
 	bool gateway;	   /* a published route leads here */
 	bool ask_due;	   /* the kernel forgot it: ask before the next tick */
+	bool was_ready;	   /* somebody may hold the id */
 	uint64_t asked_ns; /* made, or last asked for by a worker */
 	uint64_t tried_ns; /* last time the kernel was told to resolve it */
 	uint64_t freed_ns;

@@ -147,6 +147,9 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 	slot[INNER_V6] = sp_diagram_sum_total(&c->d, &named.v6);
 	slot[OUTER_V4] = rule->to_any ? service : slot[INNER_V4];
 	slot[OUTER_V6] = rule->to_any ? service : slot[INNER_V6];
+	/* "Any" gives nobody what is behind the tunnels, but it takes that too. */
+	if (rule->to_any && !rule->allow)
+		slot[INNER_V4] = slot[INNER_V6] = service;
 	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
 }
 

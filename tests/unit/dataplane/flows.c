@@ -51,6 +51,21 @@ Test(dataplane_flows, what_is_put_is_found_and_what_is_removed_is_not)
 	sp_dataplane_close(dp);
 }
 
+Test(dataplane_flows, what_another_removed_is_not_renewed)
+{
+	struct sp_dataplane *dp = fixture_open(NULL);
+	struct sp_flow found;
+
+	make_flows();
+	cr_assert_eq(sp_dataplane_flow_renew(dp, &keys[0], &flows[0]), -ENOENT);
+	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[0], &found), -ENOENT);
+	cr_assert_eq(sp_dataplane_flow_put(dp, keys, flows, 1), 1);
+	cr_assert_eq(sp_dataplane_flow_renew(dp, &keys[0], &flows[1]), 0);
+	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[0], &found), 0);
+	cr_assert_eq(found.rule_id, 1);
+	sp_dataplane_close(dp);
+}
+
 Test(dataplane_flows, remove_steps_over_what_is_absent)
 {
 	struct sp_dataplane *dp = fixture_open(NULL);

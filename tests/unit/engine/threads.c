@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine with its threads, without an interface: opening, publishing, stopping, starting again. */
+#include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "house_open.h"
 
@@ -58,6 +64,62 @@ Test(engine_threads, every_worker_judges_by_what_was_published)
 		sp_engine_stop(engine);
 	}
 	cr_assert_eq(sp_engine_worker_stats(engine, WORKERS, &stats), -ENOENT);
+	sp_engine_close(engine);
+	sp_sessions_close(sessions);
+	sp_dataplane_close(dp);
+}
+
+static void sleep_long(int signal)
+{
+	const struct timespec two_s = {.tv_sec = 2};
+
+	nanosleep(&two_s, NULL);
+}
+
+/* A signal whose handler sleeps, to the thread of that name. */
+static void hold_thread(const char *name)
+{
+	const struct sigaction action = {.sa_handler = sleep_long};
+	char path[64], found[32] = "";
+	struct dirent *e;
+	DIR *tasks = opendir("/proc/self/task");
+
+	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	while ((e = readdir(tasks))) {
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
+		comm = fopen(path, "r");
+		if (!comm)
+			continue;
+		if (fscanf(comm, "%31s", found) == 1 && !strcmp(found, name))
+			cr_assert_eq(syscall(SYS_tgkill, getpid(), strtol(e->d_name, NULL, 10),
+					     SIGUSR1),
+				     0);
+		fclose(comm);
+	}
+	closedir(tasks);
+}
+
+Test(engine_threads, worker_that_is_late_is_waited_for)
+{
+	struct sp_dataplane *dp = open_maps();
+	struct sp_sessions *sessions = NULL;
+	struct sp_engine_config config;
+	struct sp_engine *engine = NULL;
+
+	cr_assert_eq(sp_sessions_open(2, 16, WORKERS, &sessions), 0);
+	config = config_for(dp, sessions);
+	cr_assert_eq(sp_engine_open(&config, &engine), 0);
+	cr_assert(sp_engine_is_settled(engine));
+	cr_assert_eq(sp_engine_start(engine), 0);
+	cr_assert_eq(sp_engine_publish(engine, house_pools(), 1), 0);
+	hold_thread("sp-worker-1");
+	cr_assert_eq(sp_engine_publish(engine, house_pools(), 2), -ETIMEDOUT);
+	cr_assert_not(sp_engine_is_settled(engine), "its half may not be filled again");
+	for (int i = 0; i < 300 && !sp_engine_is_settled(engine); i++)
+		usleep(10000);
+	cr_assert(sp_engine_is_settled(engine), "and then it is");
 	sp_engine_close(engine);
 	sp_sessions_close(sessions);
 	sp_dataplane_close(dp);

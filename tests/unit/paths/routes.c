@@ -36,6 +36,32 @@ Test(paths_routes, ipv6_by_a_global_and_by_a_link_local_gateway)
 	cr_assert_null(route_to("198.51.100.1"), "an IPv6 default is none for IPv4");
 }
 
+/* A user may talk to every address of a link: routes must find their gateways all the same. */
+Test(paths_routes, a_scan_of_a_link_leaves_room_for_gateways)
+{
+	struct sp_addr target = addr("fd00::1:0");
+	uint32_t taken = 0;
+	int rc = 0;
+
+	/* While the link is down the kernel, whose table all namespaces share, keeps none of it. */
+	run("ip link set near0 down");
+	WAIT_FOR(!link_is_up);
+	for (; taken < SP_NEXTHOP_MAX && rc == 0; taken++) {
+		target.b[14] = (uint8_t)(taken >> 8);
+		target.b[15] = (uint8_t)taken;
+		target.b[13] = 1;
+		rc = sp_paths_resolve(paths, near_index, &target);
+	}
+	cr_assert_eq(rc, -ENOSPC, "there is an end to it");
+	run("ip link set near0 up && ip route add 198.51.100.0/24 via 10.0.0.2");
+	WAIT_FOR(hop_mac(hop_to("198.51.100.9")) == 2);
+	/* Nobody answered, so nobody holds their numbers: soon given up, they are free at once. */
+	for (int i = 0; i < 40; i++)
+		sp_paths_tick(paths, sp_clock_now_ns() + 40 * SP_NS_PER_S);
+	target.b[13] = 2;
+	cr_assert_eq(sp_paths_resolve(paths, near_index, &target), 0);
+}
+
 Test(paths_routes, an_ipv4_route_by_an_ipv6_gateway)
 {
 	run("ip route add 198.51.100.0/24 via inet6 fd00::2 dev near0");

@@ -232,7 +232,8 @@ static bool model_to(const struct sp_config *c, const struct sp_config_rule *r,
 			if (in_prefix(&d->prefixes[k], dst))
 				return true;
 	}
-	return (r->to_gateway && is_gateway(c, dst)) || (r->to_any && !is_inner(c, dst));
+	return (r->to_gateway && is_gateway(c, dst)) ||
+	       (r->to_any && (!r->allow || !is_inner(c, dst)));
 }
 
 static bool model_service(const struct sp_config *c, const struct sp_config_rule *r, uint8_t proto,
@@ -524,6 +525,24 @@ Test(policy_compile, keeps_inner_addresses_out_of_any)
 	cr_expect_eq(ask(&image, 2, "10.9.0.2", 6, 22), 3, "a peer by its prefix");
 	cr_expect_eq(ask(&image, 2, "fd00:9::2", 6, 22), -1, "a peer that nothing names");
 	cr_expect_eq(ask(&image, 2, "10.9.0.3", 6, 22), 1, "unused inner space is outside");
+	sp_policy_image_fini(&image);
+}
+
+/* Who is kept from everywhere is kept from the others' tunnels too, whatever follows. */
+Test(policy_compile, denies_inner_addresses_with_any)
+{
+	struct sp_policy_image image;
+	struct world w;
+
+	world_small(&w);
+	rule_add(&w, false)->to_any = true;
+	rule_add(&w, true)->to_gateway = true;
+	rule_to(&w, true, "10.9.0.0/24");
+	image = compiled(&w);
+	cr_expect_eq(ask(&image, 2, "1.1.1.1", 6, 22), 1);
+	cr_expect_eq(ask(&image, 2, "10.9.0.1", 6, 22), 1, "the gateway");
+	cr_expect_eq(ask(&image, 2, "10.9.0.2", 6, 22), 1, "a peer");
+	cr_expect_eq(ask(&image, 2, "fd00:9::2", 6, 22), 1);
 	sp_policy_image_fini(&image);
 }
 
