@@ -44,7 +44,10 @@ static inline void house_open(struct house *h, uint32_t peers, const struct sp_a
 						 .policy_nodes_max = HOUSE_POLICY_MAX,
 						 .workers = 1};
 	struct sp_engine_iface iface = {.ifindex = 7,
-					.iface = {.queues = 1, .mtu = 1500, .name = "wan"}};
+					.iface = {.roles = SP_ROLE_TUNNEL | SP_ROLE_EGRESS,
+						  .queues = 1,
+						  .mtu = 1500,
+						  .name = "wan"}};
 	struct sp_worker_config config = {.workers = 1,
 					  .ifaces = &iface,
 					  .iface_count = 1,

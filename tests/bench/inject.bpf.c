@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The load generator's hands: live frames filled from a ring and sent out of one device; a sink. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -94,4 +94,4 @@ int pass(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "Apache-2.0";

@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, name, offload=True, gro=False):
         self.far, self.gw = f"spb{os.getpid()}{name}f", f"spb{os.getpid()}{name}g"
-        self.children = []
+        self.children, self.gro = [], gro
         for ns in (self.far, self.gw):
             sh("ip", "netns", "add", ns)
             sh("ip", "-n", ns, "link", "set", "lo", "up")
@@ -60,6 +60,12 @@ class World:
 
     def feature(self, ns, dev, name, on):
         sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, name, "on" if on else "off", check=False)
+
+    def need_napi(self, lab):
+        """Without GRO a veth has no NAPI to redirect into; a program that lets all pass gives one."""
+        for dev in () if self.gro else ("tun0", "out0"):
+            sh("ip", "-n", self.gw, "link", "set", "dev", dev, "xdpdrv", "object",
+               f"{lab.build}/tests/bench/inject.bpf.o", "program", "pass")
 
     def at(self, ns, *words, check=True):
         return sh("nsenter", f"--net=/run/netns/{ns}", *words, check=check)
@@ -193,10 +199,7 @@ class WireguardGo(Gateway):
         sh("ip", "-n", self.world.gw, "link", "set", "wg0", "mtu", "1420", "up")
         self.world.at(self.world.gw, "sysctl", "-qw", "net.ipv4.ip_forward=1",
                       "net.ipv4.conf.wg0.rp_filter=0")
-        for dev in () if self.offload else ("tun0", "out0"):
-            # Without GRO a veth has no NAPI to redirect into; a program that lets all pass gives one.
-            self.world.at(self.world.gw, "ip", "link", "set", "dev", dev, "xdpdrv", "object",
-                          f"{self.lab.build}/tests/bench/inject.bpf.o", "program", "pass")
+        self.world.need_napi(self.lab)
         self.pid = child.pid
 
 
@@ -253,9 +256,15 @@ class Kernel(Gateway):
         self.world.at(gw, "nft", "add table ip n; add chain ip n post "
                       "{ type nat hook postrouting priority 100; }; "
                       "add rule ip n post oifname out0 masquerade")
+        self.world.need_napi(self.lab)
+        before = self.threads()
         sh("ip", "netns", "exec", gw, "sh", "-c", "echo 1 >/sys/class/net/tun0/threaded")
-        for pid in sh("pgrep", "-f", r"^\[?napi/tun0-", check=False).split():
-            self.pid = max(self.pid, int(pid))
-        if not self.pid:
+        ours = self.threads() - before
+        if len(ours) != 1:
             raise BenchError("no threaded NAPI for veth")
+        self.pid = int(ours.pop())
         sh("taskset", "-pc", "1", str(self.pid))
+
+    @staticmethod
+    def threads():
+        return set(sh("pgrep", "-f", r"^\[?napi/tun0-", check=False).split())

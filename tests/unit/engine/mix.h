@@ -16,7 +16,6 @@ enum mix_kind {
 	MIX_ICMP4,
 	MIX_KINDS,
 };
-
 struct mix_flow {
 	enum mix_kind kind;
 	uint16_t port, id, window;
@@ -64,42 +63,21 @@ static inline bool mix_is_tcp(const struct mix_flow *f)
 	return f->kind == MIX_TCP4 || f->kind == MIX_TCP6;
 }
 
-static inline bool mix_is_tunnel(const struct mix_flow *f)
-{
-	return f->kind == MIX_TUNNEL4 || f->kind == MIX_TUNNEL6;
-}
-
 /* One thing that ends a run of segments, now and then. */
 static inline void mix_disturb(struct mix_flow *f)
 {
-	switch (mix_random(60)) {
-	case 0:
-		f->ack++;
-		break;
-	case 1:
-		f->window++;
-		break;
-	case 2:
-		f->ttl--;
-		break;
-	case 3:
-		f->tos ^= 0xb8;
-		break;
-	case 4:
-		f->seq += 1000;
-		break;
-	case 5:
-		f->id += 5;
-		break;
-	case 6:
+	uint32_t what = mix_random(60);
+
+	f->ack += what == 0;
+	f->window = (uint16_t)(f->window + (what == 1));
+	f->ttl = (uint8_t)(f->ttl - (what == 2));
+	f->tos ^= what == 3 ? 0xb8 : 0;
+	f->seq += what == 4 ? 1000 : 0;
+	f->id = (uint16_t)(f->id + (what == 5 ? 5 : 0));
+	if (what == 6)
 		f->payload = (uint16_t)(1 + mix_random(1200));
-		break;
-	case 7:
+	if (what == 7)
 		f->is_id_fixed = !f->is_id_fixed;
-		break;
-	default:
-		break;
-	}
 }
 
 static inline uint8_t mix_tcp_flags(void)
@@ -129,19 +107,18 @@ static inline struct sp_tx mix_next(struct mix *m, uint8_t *data)
 	struct mix_flow *f;
 	struct shape s;
 	struct packet p;
-	bool v4, has_ports;
+	bool v4;
 
 	if (!mix_random(8))
 		m->current = mix_random(MIX_FLOWS);
 	f = &m->flows[m->current];
 	mix_disturb(f);
 	v4 = mix_is_v4(f);
-	has_ports = f->kind != MIX_ICMP4;
 	s = (struct shape){.src = v4 ? "192.0.2.1" : "2001:db8::1",
 			   .dst = v4 ? "192.0.2.2" : "2001:db8::2",
-			   .proto = mix_is_tcp(f) ? SP_PROTO_TCP
-				    : has_ports	  ? SP_PROTO_UDP
-						  : SP_PROTO_ICMP,
+			   .proto = mix_is_tcp(f)	   ? SP_PROTO_TCP
+				    : f->kind != MIX_ICMP4 ? SP_PROTO_UDP
+							   : SP_PROTO_ICMP,
 			   .sport = f->port,
 			   .dport = 443,
 			   .payload =
@@ -164,9 +141,10 @@ static inline struct sp_tx mix_next(struct mix *m, uint8_t *data)
 	memcpy(data, ethernet, sizeof(ethernet));
 	put16(data + 12, v4 ? 0x0800 : 0x86dd);
 	memcpy(data + 14, p.b, p.bytes);
-	return (struct sp_tx){.data = data,
-			      .bytes = 14 + p.bytes,
-			      .udp_off = mix_is_tunnel(f) ? (v4 ? 34 : 54) : 0};
+	return (struct sp_tx){
+		.data = data,
+		.bytes = 14 + p.bytes,
+		.udp_off = f->kind == MIX_TUNNEL4 || f->kind == MIX_TUNNEL6 ? (v4 ? 34 : 54) : 0};
 }
 
 #endif
