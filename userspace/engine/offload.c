@@ -76,25 +76,27 @@ struct features {
 
 static int features_read(int fd, uint32_t ifindex, struct features *f)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t count;
-	} set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
-	int rc = ethtool(fd, ifindex, &set);
+	/* The kernel writes the one number that is asked for behind the struct. */
+	uint64_t room[(sizeof(struct ethtool_sset_info) + sizeof(uint32_t)) / 8 + 1] = {0};
+	struct ethtool_sset_info *info = (struct ethtool_sset_info *)room;
+	uint32_t count;
+	int rc;
 
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ull << ETH_SS_FEATURES;
+	rc = ethtool(fd, ifindex, info);
 	if (rc)
 		return rc;
-	if (set.info.sset_mask == 0 || set.count > STRINGS_MAX)
+	memcpy(&count, info->data, sizeof(count));
+	if (info->sset_mask == 0 || count > STRINGS_MAX)
 		return -EPROTO;
-	f->strings = calloc(1, sizeof(*f->strings) + (size_t)set.count * ETH_GSTRING_LEN);
-	f->state = calloc(1, sizeof(*f->state) +
-				     (set.count + 31) / 32 * sizeof(f->state->features[0]));
+	f->strings = calloc(1, sizeof(*f->strings) + (size_t)count * ETH_GSTRING_LEN);
+	f->state = calloc(1, sizeof(*f->state) + (count + 31) / 32 * sizeof(f->state->features[0]));
 	if (!f->strings || !f->state)
 		return -ENOMEM;
 	*f->strings = (struct ethtool_gstrings){
-		.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = set.count};
-	*f->state =
-		(struct ethtool_gfeatures){.cmd = ETHTOOL_GFEATURES, .size = (set.count + 31) / 32};
+		.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = count};
+	*f->state = (struct ethtool_gfeatures){.cmd = ETHTOOL_GFEATURES, .size = (count + 31) / 32};
 	rc = ethtool(fd, ifindex, f->strings);
 	return rc ? rc : ethtool(fd, ifindex, f->state);
 }
