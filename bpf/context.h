@@ -23,6 +23,29 @@ struct sp_xdp {
 	struct sp_meta meta; /* of SP_V_WORKER */
 };
 
+/* What the stack, 512 bytes of all functions together, has no room for. */
+struct sp_scratch {
+	struct sp_packet inner; /* quoted by an ICMP error */
+	struct sp_flow_key key; /* of an answer's flow */
+	struct sp_fragment_key which;
+	struct sp_fragment fresh;
+};
+
+/* No packet meets it half done: XDP runs to its end on a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_scratch);
+} sp_scratch SEC(".maps");
+
+SP_INLINE struct sp_scratch *sp_scratch_lookup(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sp_scratch, &zero);
+}
+
 SP_INLINE void *sp_data(const struct sp_xdp *x)
 {
 	return (void *)(long)x->ctx->data;

@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
+#include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/policy.h"
@@ -72,6 +73,14 @@ struct {
 	__type(key, struct sp_flow_key);
 	__type(value, struct sp_flow);
 } sp_flows SEC(".maps");
+
+/* [datagram]. LRU: to forget one costs its later fragments, and nobody waits for a place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SP_FRAGMENT_MAX);
+	__type(key, struct sp_fragment_key);
+	__type(value, struct sp_fragment);
+} sp_fragments SEC(".maps");
 
 /* [inner prefix] */
 struct {

@@ -294,26 +294,6 @@ Test(reply, above_the_users_download_rate_is_dropped)
 	cr_assert_eq(buckets[5].dropped_packets, 0, "the other direction has its own");
 }
 
-Test(reply, fragments_are_refused_where_ports_must_be_known)
-{
-	for (const struct family *f = families; f < families + 2; f++) {
-		struct binding b = binding_of(f, f->pool, 0), s = binding_of(f, f->shared, 0);
-		struct spec first = {.fragment = 0x2000}, later = {.fragment = 4};
-		struct frame in;
-
-		put_flow(&b, SP_FLOW_REPLY, 0);
-		put_flow(&s, SP_FLOW_REPLY, 0);
-		in = answer(&b, b.nat, false, first);
-		expect_drop(&in, SP_DIR_DOWN, SP_R_FRAGMENT, "first to the pool");
-		in = answer(&b, b.nat, false, later);
-		expect_drop(&in, SP_DIR_DOWN, SP_R_FRAGMENT, "later to the pool");
-		in = answer(&s, s.nat, false, first);
-		expect_drop(&in, SP_DIR_DOWN, SP_R_FRAGMENT, "first to the shared address");
-		in = answer(&s, s.nat, false, later);
-		expect_pass(&in, "later to the shared address: nobody's without its first");
-	}
-}
-
 Test(reply, other_protocols_cannot_be_translated)
 {
 	for (const struct family *f = families; f < families + 2; f++) {

@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
+#include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/policy.h"

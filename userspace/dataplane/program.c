@@ -19,6 +19,8 @@ static const struct {
 	[SP_MAP_USERS] = {"sp_users", 4, sizeof(struct sp_user)},
 	[SP_MAP_BUCKETS] = {"sp_buckets", 4, sizeof(struct sp_bucket)},
 	[SP_MAP_FLOWS] = {"sp_flows", sizeof(struct sp_flow_key), sizeof(struct sp_flow)},
+	[SP_MAP_FRAGMENTS] = {"sp_fragments", sizeof(struct sp_fragment_key),
+			      sizeof(struct sp_fragment)},
 	[SP_MAP_INNER] = {"sp_inner", sizeof(struct sp_lpm_key), sizeof(struct sp_inner)},
 	[SP_MAP_ROUTES] = {"sp_routes", 4, sizeof(struct sp_route)},
 	[SP_MAP_NEXTHOPS] = {"sp_nexthops", 4, sizeof(struct sp_nexthop)},

@@ -25,6 +25,8 @@ enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp
 
 /* seal.c */
 void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
+/* The same for a packet that sp_down_enter let in: in pieces when it is longer than the tunnel's. */
+void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct sp_packet *ip);
 void sp_seal_run(struct sp_worker *w);
 
 /* judge.c: the policy, and what a new policy means for a flow. */
@@ -34,6 +36,18 @@ enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *origi
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
 enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);
+
+/*
+ * admit.c: the flow of a packet, an ICMP error or a fragment too. from NULL: the gateway itself. A
+ * later fragment gets its first one's ports; of each, ip->fragment_id is what it leaves with. name:
+ * of the packet as it was parsed.
+ */
+enum sp_reason sp_packet_admit(struct sp_worker *w, uint8_t *data, struct sp_packet *ip,
+			       const struct sp_flow_name *name, const struct sp_peer *from,
+			       struct sp_entry **ret_entry);
+/* The IPv4 identification with which a packet leaves, in network order. */
+uint16_t sp_packet_outside_id(struct sp_worker *w, const struct sp_packet *ip,
+			      const struct sp_entry *entry);
 
 /* flow.c: the worker's flows. from NULL: the gateway itself; name: of this packet. */
 void sp_flow_name(const struct sp_worker *w, const struct sp_packet *ip,

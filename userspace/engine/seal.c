@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/group.h"
+#include "engine/split.h"
 #include "sallyport/core/checksum.h"
 #include "sallyport/core/ecn.h"
 #include "tunnel/wireguard/wireguard.h"
@@ -28,6 +29,26 @@ void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal)
 	if (w->seal_count == SP_BATCH)
 		sp_seal_run(w);
 	w->seals[w->seal_count++] = *seal;
+}
+
+void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct sp_packet *ip)
+{
+	struct sp_seal piece = *seal;
+	struct sp_pieces pieces;
+
+	if (seal->bytes <= seal->peer->mtu) {
+		sp_seal_push(w, seal);
+		return;
+	}
+	if (sp_split(&w->frames, seal->data, ip, seal->peer->mtu, &pieces)) {
+		sp_worker_drop(w, seal->data, seal->bytes, seal->direction, SP_R_NO_FRAME);
+		return;
+	}
+	for (unsigned int i = 0; i < pieces.count; i++) {
+		piece.data = pieces.list[i].data;
+		piece.bytes = pieces.list[i].bytes;
+		sp_seal_push(w, &piece);
+	}
 }
 
 static void want_handshake(struct sp_worker *w, struct sp_peer *peer)

@@ -31,6 +31,9 @@ static int open_parts(struct sp_worker *w)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
 	if (rc)
 		return rc;
+	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
+	if (rc)
+		return rc;
 	w->user_flows = calloc(w->shared->users_max, sizeof(*w->user_flows));
 	return w->user_flows ? 0 : -ENOMEM;
 }
@@ -72,6 +75,7 @@ void sp_worker_close(struct sp_worker *w)
 		w->config.aead->close(w->aead);
 	sp_nat_close(w->nat);
 	sp_flow_table_fini(&w->table);
+	sp_fragments_fini(&w->fragments);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
 	free(w->user_flows);

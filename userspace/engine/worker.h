@@ -6,13 +6,14 @@
 #include "base/ring.h"
 #include "engine/engine.h"
 #include "engine/flow_table.h"
+#include "engine/fragments.h"
 #include "engine/frames.h"
 #include "engine/transmit.h"
 #include "sallyport/core/packet.h"
 #include "sallyport/core/policy.h"
 
 #define SP_BATCH      64
-#define SP_OUT_MAX    (3 * SP_BATCH) /* forwarded, answered, and what the TUN device gave */
+#define SP_OUT_MAX    (4 * SP_BATCH) /* forwarded or split, answered, what the TUN device gave */
 #define SP_SLOT_HOST  UINT32_MAX     /* of struct sp_out: the TUN device */
 #define SP_EVENTS_MAX 4096
 
@@ -82,6 +83,7 @@ struct sp_worker {
 	struct sp_transmit *transmit; /* whoever opened the worker hands it in */
 	struct sp_frames frames;
 	struct sp_flow_table table;
+	struct sp_fragments fragments;
 	uint32_t *user_flows; /* open flows of each user, made here */
 
 	/* of this batch */

@@ -51,7 +51,9 @@ struct sp_meta {
 	__u32 ifindex;
 	__u32 receiver; /* WireGuard receiver index of SP_META_TUNNEL */
 	__u32 rule_id;
-	__u32 pad;
+	/* SP_META_REPLY: the flow's, un-NATed; a later fragment has none of its own. */
+	__be16 sport_be;
+	__be16 dport_be;
 };
 SP_ABI_SIZE(struct sp_meta, 32);
 

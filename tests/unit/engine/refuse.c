@@ -57,8 +57,9 @@ Test(engine_refuse, inner_packets_by_reason)
 		{"an echo reply nobody asked for",
 		 {"fd00:9::2", "2001:db8:1::1", SP_PROTO_ICMPV6, 1, 0, 16, .icmp_type = 129},
 		 SP_R_NO_FLOW},
-		{"a first fragment",
-		 {"10.9.0.2", "192.0.2.1", 0, 1, 2, 64, .more_fragments = true},
+		{"an ICMP error in fragments",
+		 {"10.9.0.2", "192.0.2.1", SP_PROTO_ICMP, 1, 0, 64, .icmp_type = 3,
+		  .more_fragments = true},
 		 SP_R_FRAGMENT},
 	};
 	struct house h;
