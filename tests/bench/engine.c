@@ -38,6 +38,7 @@ static void put_ip(uint8_t *ip, struct sp_addr src, struct sp_addr dst, uint32_t
 	memset(ip, 0, SP_IPV4_BYTES);
 	ip[0] = 0x45;
 	sp_store16(ip + 2, sp_swap16((uint16_t)bytes));
+	sp_store16(ip + 6, sp_swap16(0x4000)); /* DF, as nearly every packet has it */
 	ip[8] = 64;
 	ip[9] = SP_PROTO_UDP;
 	sp_store32(ip + 12, (uint32_t)sp_addr_v4(&src));
