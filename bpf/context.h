@@ -18,6 +18,7 @@ struct sp_xdp {
 	enum sp_reason reason;	/* of SP_V_DROP */
 	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
 	enum sp_direction direction;
+	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
 	struct sp_packet packet;
 	struct sp_meta meta; /* of SP_V_WORKER */

@@ -135,4 +135,6 @@ struct {
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
 SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
 
+#include "maps_plain.h"
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage 8: the rest is the host's own, or nobody's. XDP only. */
+/* Stage 9: the rest is the host's own, or nobody's. XDP only. */
 #ifndef SP_BPF_STAGE_DELIVER_H
 #define SP_BPF_STAGE_DELIVER_H
 

@@ -6,6 +6,7 @@
 #include "answer_key.h"
 #include "context.h"
 #include "flow.h"
+#include "plain_back.h"
 
 /* On an address shared with the kernel: is it about a port of the NAT's? A listener's never is. */
 SP_INLINE bool sp_is_shared_nat(const struct sp_xdp *x, const struct sp_flow_key *key,
@@ -27,10 +28,13 @@ SP_INLINE struct sp_flow *sp_answer_flow(const struct sp_xdp *x, const struct sp
 	if (!(x->roles & SP_ROLE_EGRESS))
 		return NULL;
 	flow = bpf_map_lookup_elem(&sp_flows, key);
-	if (!flow || flow->side != SP_FLOW_REPLY || flow->kind != SP_FLOW_TUNNEL)
+	if (!flow || flow->side != SP_FLOW_REPLY ||
+	    (flow->kind != SP_FLOW_TUNNEL && flow->kind != SP_FLOW_PLAIN))
 		return NULL;
 	if (x->local)
 		return flow->translated ? flow : NULL;
+	if (flow->kind == SP_FLOW_PLAIN)
+		return flow->translated ? NULL : flow;
 	inner = sp_inner_lookup(&x->packet.dst);
 	if (!inner || inner->kind != SP_INNER_PEER || inner->peer_id != flow->peer_id)
 		return NULL;
@@ -43,12 +47,12 @@ SP_INLINE enum sp_reason sp_undo_nat(const struct sp_xdp *x, const struct sp_flo
 	enum sp_reason reason;
 
 	if (x->packet.icmp_error) {
-		reason = sp_packet_rewrite_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
-						    flow->nat_port_be);
+		reason = sp_packet_rewrite_dst_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
+							flow->nat_port_be);
 		if (reason != SP_R_NONE)
 			return reason;
 	}
-	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
+	return sp_packet_rewrite_dst(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
 }
 
 SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *key,
@@ -95,6 +99,9 @@ SP_INLINE enum sp_verdict sp_reply(struct sp_xdp *x)
 		return SP_V_NEXT;
 	if (reason == SP_R_NONE) {
 		flow = sp_answer_flow(x, &s->key);
+		if (flow && flow->kind == SP_FLOW_PLAIN)
+			return sp_fragment_note(x, &s->key,
+						sp_plain_back(x, &s->key, flow, &s->inner));
 		if (flow)
 			return sp_fragment_note(x, &s->key, sp_carry(x, &s->key, flow, &s->inner));
 		reason = x->packet.icmp_error ? SP_R_ICMP_UNMATCHED : SP_R_NO_FLOW;

@@ -135,7 +135,7 @@ Test(host, other_hosts_packets_are_not_for_us)
 
 		expect_drop(&in, SP_DIR_HOST, SP_R_NOT_FOR_US, "egress");
 		put_iface(SP_ROLE_INSIDE, 1);
-		expect_drop(&in, SP_DIR_HOST, SP_R_NOT_FOR_US, "inside");
+		expect_drop(&in, SP_DIR_UP, SP_R_SPOOFED_SOURCE, "inside, of no zone");
 		put_iface(TUNNEL, 1);
 		in = packet(f->remote, f->name[1] == '4' ? "127.0.0.1" : "::1", SP_PROTO_TCP, 1, 2);
 		put_local(f->name[1] == '4' ? "127.0.0.1" : "::1", SP_LOCAL_HOST, 0, 0);

@@ -9,9 +9,9 @@
 #include "config/reader.h"
 
 static const struct sp_config_section *const sections[] = {
-	&sp_config_ifaces,   &sp_config_wireguards, &sp_config_groups,
-	&sp_config_users,    &sp_config_peers,	    &sp_config_destinations,
-	&sp_config_services, &sp_config_pools,	    &sp_config_rules,
+	&sp_config_ifaces, &sp_config_wireguards, &sp_config_groups,	   &sp_config_users,
+	&sp_config_zones,  &sp_config_peers,	  &sp_config_destinations, &sp_config_services,
+	&sp_config_pools,  &sp_config_rules,
 };
 #define SECTIONS (sizeof(sections) / sizeof(*sections))
 _Static_assert(SECTIONS == SP_SECTION_COUNT, "every section is read");
@@ -175,6 +175,11 @@ static void subjects_fini(struct sp_config *config)
 		free(config->users[i].groups);
 	}
 	free(config->users);
+	for (uint32_t i = 0; i < config->zone_count; i++) {
+		free(config->zones[i].name);
+		free(config->zones[i].prefixes);
+	}
+	free(config->zones);
 	for (uint32_t i = 0; i < config->peer_count; i++)
 		peer_fini(&config->peers[i]);
 	free(config->peers);

@@ -12,6 +12,7 @@
 #define SP_CONFIG_SESSIONS_MAX	     (1u << 20)
 #define SP_CONFIG_USERS_MAX	     65533u /* 16 bits, with nobody and the gateway */
 #define SP_CONFIG_GROUPS_MAX	     4096u
+#define SP_CONFIG_ZONES_MAX	     1024u
 #define SP_CONFIG_WIREGUARDS_MAX     64u
 #define SP_CONFIG_DESTINATIONS_MAX   65536u
 #define SP_CONFIG_SERVICES_MAX	     65536u
@@ -19,6 +20,18 @@
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
 #define SP_CONFIG_RULES_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
+
+/* Workloads behind an inside interface. To rules, limits and maps it is one of the users. */
+struct sp_config_zone {
+	char *name;
+	uint32_t user;	/* index in config->users */
+	uint32_t iface; /* index in config->ifaces */
+	struct sp_prefix *prefixes;
+	uint32_t prefix_count;
+	struct sp_config_limit limit;
+	uint32_t flows_max; /* default 65536 */
+	struct sp_config_source source;
+};
 
 struct sp_config {
 	struct sp_config_gateway gateway;
@@ -28,8 +41,10 @@ struct sp_config {
 	uint32_t wireguard_count;
 	struct sp_config_group *groups;
 	uint32_t group_count;
-	struct sp_config_user *users;
+	struct sp_config_user *users; /* zones last */
 	uint32_t user_count;
+	struct sp_config_zone *zones;
+	uint32_t zone_count;
 	struct sp_config_peer *peers;
 	uint32_t peer_count;
 	struct sp_config_destination *destinations;

@@ -19,6 +19,12 @@ SP_FIELD_READER(addresses);    /* struct sp_addr * and its count: unicast hosts 
 SP_FIELD_READER(prefixes);     /* struct sp_prefix * and its count, no host bits */
 SP_FIELD_READER(own_prefixes); /* the same with host bits kept: an interface's address */
 
+/* user.c: a limit { }, and the name of a user, group or zone. */
+void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object);
+void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object);
+
 /* Loopback, multicast, broadcast or unspecified: no host can have it. */
 bool sp_config_addr_is_special(const struct sp_addr *addr);
 bool sp_config_prefix_contains(const struct sp_prefix *prefix, const struct sp_addr *addr);

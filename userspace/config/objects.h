@@ -68,6 +68,7 @@ struct sp_config_user {
 	uint32_t group_count;
 	struct sp_config_limit limit; /* what holds: the user's own, else the groups' */
 	uint32_t flows_max;	      /* default 8192 */
+	bool is_zone;		      /* made of one of config->zones */
 	struct sp_config_source source;
 };
 

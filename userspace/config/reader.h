@@ -12,7 +12,8 @@ enum sp_config_section_id { /* in the order of reading: a section refers only to
 	SP_SECTION_IFACE,
 	SP_SECTION_WIREGUARD,
 	SP_SECTION_GROUP,
-	SP_SECTION_USER, /* users and groups share one name space, kept under this id */
+	SP_SECTION_USER, /* users, groups and zones share one name space, kept under this id */
+	SP_SECTION_ZONE,
 	SP_SECTION_PEER,
 	SP_SECTION_DESTINATION,
 	SP_SECTION_SERVICE,
@@ -75,10 +76,12 @@ struct sp_config_section {
 	void (*init)(void *item);	  /* optional: defaults that are not zero */
 	/* Optional: what several fields of one item owe each other. */
 	void (*finish)(struct sp_config_reader *r, config_setting_t *setting, void *item);
+	/* Optional: makes each item one of the space's own section too; the index of the first. */
+	uint32_t (*join)(struct sp_config_reader *r);
 };
 extern const struct sp_config_section sp_config_ifaces, sp_config_wireguards, sp_config_groups,
-	sp_config_users, sp_config_peers, sp_config_destinations, sp_config_services,
-	sp_config_pools, sp_config_rules;
+	sp_config_users, sp_config_zones, sp_config_peers, sp_config_destinations,
+	sp_config_services, sp_config_pools, sp_config_rules;
 
 #define SP_MEMBER(object, type, offset) (*(type *)((char *)(object) + (offset)))
 

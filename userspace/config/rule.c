@@ -18,7 +18,7 @@ static void read_from(struct sp_config_reader *r, const struct sp_config_field *
 		      config_setting_t *setting, void *object)
 {
 	struct sp_config_references refs = {.space = SP_SECTION_USER,
-					    .what = "a user or group, or \"any\"",
+					    .what = "a user, group or zone, or \"any\"",
 					    .words = from_words,
 					    .wanted = SP_SECTION_USER};
 	struct sp_config_rule *rule = object;

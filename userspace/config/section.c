@@ -85,9 +85,11 @@ static void add_names(struct sp_config_reader *r, const struct sp_config_section
 {
 	const char *list = SP_MEMBER(r->config, char *, section->list_offset);
 	uint32_t count = SP_MEMBER(r->config, uint32_t, section->count_offset);
+	enum sp_config_section_id id = section->join ? section->space : section->id;
+	uint32_t first = section->join ? section->join(r) : 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct sp_config_name name = {.section = section->id, .index = i};
+		struct sp_config_name name = {.section = id, .index = first + i};
 
 		name.text = SP_MEMBER(list + i * section->item_bytes, char *const,
 				      section->name_offset);

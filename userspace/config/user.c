@@ -63,8 +63,8 @@ static const struct sp_config_field limit_fields[] = {
 	 .offset = offsetof(struct sp_config_limit, burst_bytes)},
 };
 
-static void read_limit(struct sp_config_reader *r, const struct sp_config_field *field,
-		       config_setting_t *setting, void *object)
+void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object)
 {
 	if (config_setting_is_group(setting))
 		sp_config_group_read(r, setting, limit_fields,
@@ -75,8 +75,8 @@ static void read_limit(struct sp_config_reader *r, const struct sp_config_field 
 }
 
 /* "nobody" and "gateway" are users of their own in the maps, "any" a word of the policy. */
-static void read_subject(struct sp_config_reader *r, const struct sp_config_field *field,
-			 config_setting_t *setting, void *object)
+void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object)
 {
 	static const char *const reserved[] = {"any", "nobody", "gateway"};
 	const char *text = config_setting_get_string(setting);
@@ -90,10 +90,12 @@ static void read_subject(struct sp_config_reader *r, const struct sp_config_fiel
 
 static const struct sp_config_field group_fields[] = {
 	{.key = "name",
-	 .read = read_subject,
+	 .read = sp_config_subject_read,
 	 .offset = offsetof(struct sp_config_group, name),
 	 .required = true},
-	{.key = "limit", .read = read_limit, .offset = offsetof(struct sp_config_group, limit)},
+	{.key = "limit",
+	 .read = sp_config_limit_read,
+	 .offset = offsetof(struct sp_config_group, limit)},
 };
 
 const struct sp_config_section sp_config_groups = {
@@ -184,9 +186,9 @@ void sp_config_limits_settle(struct sp_config *config)
 
 #define AT(member) offsetof(struct sp_config_user, member)
 static const struct sp_config_field user_fields[] = {
-	{.key = "name", .read = read_subject, .offset = AT(name), .required = true},
+	{.key = "name", .read = sp_config_subject_read, .offset = AT(name), .required = true},
 	{.key = "groups", .read = read_groups},
-	{.key = "limit", .read = read_limit, .offset = AT(limit)},
+	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "flows_max",
 	 .read = sp_field_u32,
 	 .offset = AT(flows_max),

@@ -354,7 +354,7 @@ int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **r
 	if (!rc)
 		rc = claim_prefixes(daemon, config);
 	if (!rc)
-		rc = sp_daemon_commit_policy(daemon, &plan);
+		rc = sp_daemon_commit_policy(daemon, config, &plan);
 	if (rc && !*ret_text)
 		*ret_text = text_of("apply the configuration", rc);
 	return rc;

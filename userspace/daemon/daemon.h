@@ -16,6 +16,7 @@ char *sp_daemon_mistakes(const struct sp_config_errors *errors); /* a line each 
 
 /* users.c: names keep their ids; limits and quotas into the shared maps. */
 int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config);
+int sp_daemon_import_users(struct sp_daemon *daemon);
 void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *config);
 const char *sp_user_name(const struct sp_daemon *daemon, uint32_t user_id);
 
@@ -28,11 +29,24 @@ struct sp_policy_plan {
 };
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text);
-int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan);
+int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			    struct sp_policy_plan *plan);
 void sp_policy_plan_fini(struct sp_policy_plan *plan);
 
 /* flows.c */
 void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id);
+void sp_flows_remove_plain(struct sp_dataplane *dp);
+
+/* zones.c: who sends from inside, and as what it leaves. put before the flip, retire after it. */
+int sp_zones_put(struct sp_daemon *daemon, const struct sp_config *config,
+		 const struct sp_nat_pools *pools);
+void sp_zones_retire(struct sp_daemon *daemon, const struct sp_config *config);
+
+/* plain.c: what XDP's flows leave to be cleaned up. */
+int sp_plain_open(struct sp_daemon *daemon);
+void sp_plain_close(struct sp_daemon *daemon);
+void sp_plain_sweep(struct sp_daemon *daemon); /* one slice of at most some milliseconds */
+uint32_t sp_plain_count(const struct sp_daemon *daemon); /* flows open now */
 
 /* ports.c: the ports this host listens on (TCP and UDP), sorted, each once. */
 int sp_ports_listening(uint16_t **ret_ports, uint32_t *ret_count);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 
 #define SWEEP_S	      0.025 /* one slice */
 #define SWEEP_SLICES  10    /* every peer four times a second */
@@ -63,6 +64,13 @@ static void on_engine_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	ev_feed_event(loop, watcher, EV_READ);
 }
 
+static void on_plain_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct sp_daemon *daemon = watcher->data;
+
+	sp_dataplane_events(daemon->dataplane);
+}
+
 static bool is_live(const struct sp_peer_state *peer)
 {
 	for (int i = 0; i < SP_KEYPAIRS_PER_PEER; i++) {
@@ -90,6 +98,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 	if (slice == 0)
 		sp_epoch_reclaim(daemon->sessions);
+	sp_plain_sweep(daemon);
 }
 
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
@@ -132,6 +141,12 @@ void sp_daemon_watch(struct sp_daemon *daemon)
 	daemon->on_hup.data = daemon->on_term.data = daemon->on_int.data = daemon;
 	ev_io_start(loop, &daemon->paths_readable);
 	ev_io_start(loop, &daemon->engine_readable);
+	if (daemon->plain) {
+		ev_io_init(&daemon->plain_readable, on_plain_readable,
+			   sp_dataplane_event_fd(daemon->dataplane), EV_READ);
+		daemon->plain_readable.data = daemon;
+		ev_io_start(loop, &daemon->plain_readable);
+	}
 	ev_timer_start(loop, &daemon->sweep);
 	ev_timer_start(loop, &daemon->second);
 	ev_signal_start(loop, &daemon->on_hup);
@@ -145,6 +160,8 @@ void sp_daemon_unwatch(struct sp_daemon *daemon)
 
 	ev_io_stop(loop, &daemon->paths_readable);
 	ev_io_stop(loop, &daemon->engine_readable);
+	if (daemon->plain)
+		ev_io_stop(loop, &daemon->plain_readable);
 	ev_timer_stop(loop, &daemon->sweep);
 	ev_timer_stop(loop, &daemon->second);
 	ev_signal_stop(loop, &daemon->on_hup);

@@ -45,3 +45,13 @@ void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id)
 {
 	sweep_flows(dp, is_of_peer, &peer_id);
 }
+
+static bool is_plain(const struct sp_flow *flow, const void *arg)
+{
+	return flow->kind == SP_FLOW_PLAIN;
+}
+
+void sp_flows_remove_plain(struct sp_dataplane *dp)
+{
+	sweep_flows(dp, is_plain, NULL);
+}

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
@@ -28,7 +29,8 @@ static int open_dataplane(struct sp_daemon *daemon)
 	struct sp_dataplane_config config = {.pin_dir = daemon->pin_dir,
 					     .flows_max = gateway->flows_max,
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
-					     .users_max = gateway->sessions_max + 2,
+					     .users_max = gateway->sessions_max +
+							  SP_CONFIG_ZONES_MAX + 2,
 					     .policy_nodes_max = POLICY_NODES_MAX,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
@@ -43,9 +45,11 @@ static int open_dataplane(struct sp_daemon *daemon)
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);
 	rc = sp_dataplane_forget(daemon->dataplane);
-	if (rc)
+	if (rc) {
 		sp_error("sallyportd: failed to clear what an earlier run left: %s", strerror(-rc));
-	return rc;
+		return rc;
+	}
+	return sp_dataplane_is_adopted(daemon->dataplane) ? sp_daemon_import_users(daemon) : 0;
 }
 
 /* The kernel must not forward beside us: XDP is the only way through. */
@@ -106,7 +110,9 @@ static int open_iface(struct sp_daemon *daemon, const struct sp_config_iface *co
 	rc = forbid_forwarding(config->name);
 	if (rc)
 		return rc;
-	rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
+	rc = sp_dataplane_dev_put(daemon->dataplane, slot, entry->ifindex);
+	if (!rc)
+		rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
 	return rc ? rc : sp_paths_iface_add(daemon->paths, entry->ifindex, &entry->iface);
 }
 
@@ -234,6 +240,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .iface_count = daemon->iface_count,
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
+					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
 					  .transmit = (enum sp_engine_transmit)gateway->transmit,
 					  .dataplane = daemon->dataplane,
@@ -376,9 +383,10 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 		return rc;
 	daemon->workers = choose_workers(daemon);
 	init_gateway(daemon);
-	if ((rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
-	    (rc = open_engine(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities(daemon)) || (rc = sp_engine_start(daemon->engine)))
+	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
+	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
+	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
+	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -418,6 +426,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	for (uint32_t k = 0; daemon->has_tun && k < daemon->workers; k++)
 		close(daemon->tun_fds[k]);
 	sp_paths_close(daemon->paths);
+	sp_plain_close(daemon);
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);

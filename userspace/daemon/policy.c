@@ -169,7 +169,8 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan)
 }
 
 /* Fill the half nobody reads, let the workers take the pools, then flip the generation word. */
-int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan)
+int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			    struct sp_policy_plan *plan)
 {
 	struct sp_shared *shared = daemon->shared;
 	uint32_t generation = shared->gateway->generation + 1;
@@ -181,6 +182,8 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *pla
 	if (!rc)
 		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
 	if (!rc)
+		rc = sp_zones_put(daemon, config, plan->pools);
+	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
 	/* Out of our hands: what a late worker takes over later must be what is said to be in force. */
 	if (rc == -ETIMEDOUT)
@@ -188,5 +191,6 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *pla
 	else if (rc)
 		return rc;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
+	sp_zones_retire(daemon, config);
 	return 0;
 }

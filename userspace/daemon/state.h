@@ -115,9 +115,11 @@ struct sp_daemon {
 	uint32_t sweep_at;
 	struct sp_user_state *users;
 
+	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
+
 	struct sp_control *control;
 	struct sp_exporter *exporter;
-	ev_io paths_readable, engine_readable;
+	ev_io paths_readable, engine_readable, plain_readable;
 	ev_timer sweep, second;
 	ev_signal on_hup, on_term, on_int;
 };

@@ -111,6 +111,7 @@ json_t *sp_show_status(struct sp_daemon *daemon)
 			 "generation", (int)daemon->shared->gateway->generation, "config_files",
 			 files_of(daemon->config), "interfaces", sp_show_interfaces(daemon),
 			 "workers", workers, "sessions", (int)count_sessions(daemon), "peers",
-			 (int)HASH_COUNT(daemon->peers), "flows", (int)flows, "aead",
-			 daemon->aead_text, "last_reload", reload_of(&daemon->last_reload));
+			 (int)HASH_COUNT(daemon->peers), "flows",
+			 (int)(flows + sp_plain_count(daemon)), "aead", daemon->aead_text,
+			 "last_reload", reload_of(&daemon->last_reload));
 }

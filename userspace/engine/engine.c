@@ -65,6 +65,8 @@ static int open_station(struct sp_engine *e, uint32_t index)
 	const struct sp_engine_config *c = &e->config;
 	const struct sp_worker_config config = {.index = index,
 						.workers = c->workers,
+						.nat_slices =
+							c->nat_slices ? c->nat_slices : c->workers,
 						.ifaces = e->ifaces,
 						.iface_count = c->iface_count,
 						.frames = c->frames,

@@ -30,8 +30,9 @@ struct sp_engine_config {
 	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames;    /* of 4096 bytes, for each worker */
-	uint32_t flows_max; /* for each worker */
+	uint32_t frames;     /* of 4096 bytes, for each worker */
+	uint32_t flows_max;  /* for each worker */
+	uint32_t nat_slices; /* of every port range, the first for the workers; 0 = workers */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;

@@ -24,7 +24,8 @@ static int open_parts(struct sp_worker *w)
 	if (!rc)
 		rc = sp_flow_table_init(&w->table, c->flows_max);
 	if (!rc)
-		rc = sp_nat_open(c->index, c->workers, c->flows_max, &w->nat);
+		rc = sp_nat_open(c->index, c->nat_slices ? c->nat_slices : c->workers, c->flows_max,
+				 &w->nat);
 	if (!rc)
 		rc = c->aead->open(&w->aead);
 	if (!rc)

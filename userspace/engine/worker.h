@@ -62,6 +62,7 @@ struct sp_published {
 
 struct sp_worker_config {
 	uint32_t index, workers;
+	uint32_t nat_slices; /* of every port range, this worker's is its index; 0 = workers */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
 	uint32_t frames, flows_max;

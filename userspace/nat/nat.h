@@ -3,6 +3,7 @@
 #ifndef SP_NAT_NAT_H
 #define SP_NAT_NAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sallyport/abi/addr.h"
@@ -30,6 +31,14 @@ struct sp_nat_pools {
 };
 /* All of it from malloc, the struct too. NULL is fine. */
 void sp_nat_pools_close(struct sp_nat_pools *pools);
+
+/*
+ * The address a user leaves by, as every worker chooses it: NULL when the pool has none of that
+ * family. pool_id 0: the first pool.
+ */
+const struct sp_nat_pool *sp_nat_pools_find(const struct sp_nat_pools *pools, uint16_t pool_id);
+const struct sp_nat_address *sp_nat_pool_choose(const struct sp_nat_pool *pool, uint32_t user_id,
+						bool v4);
 
 struct sp_nat;
 /*

@@ -83,6 +83,16 @@ static void add_peers(struct compiler *c, struct families *f, uint32_t child)
 	}
 }
 
+static void add_zones(struct compiler *c, struct families *f, uint32_t child)
+{
+	for (uint32_t i = 0; i < c->config->zone_count; i++) {
+		const struct sp_config_zone *zone = &c->config->zones[i];
+
+		for (uint32_t k = 0; k < zone->prefix_count; k++)
+			add_prefix(&c->d, f, &zone->prefixes[k], child);
+	}
+}
+
 static uint32_t proto_diagram(struct sp_diagram *d, uint8_t proto, uint32_t child)
 {
 	return sp_diagram_prefix(d, SP_POLICY_LEVEL_PROTO, &proto, 8, child);
@@ -250,6 +260,7 @@ static uint32_t scope_root(struct compiler *c)
 
 	add_gateway(c, &inner, leaf(0));
 	add_peers(c, &inner, leaf(0));
+	add_zones(c, &inner, leaf(0));
 	slot[OUTER_V4] = sp_diagram_sum_total(&c->d, &inner.v4);
 	slot[OUTER_V6] = sp_diagram_sum_total(&c->d, &inner.v6);
 	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);

@@ -20,8 +20,9 @@ struct sp_policy_image {
  * says how many, or 0 when the rules multiply beyond counting). -EINVAL: a user without an id.
  *
  * What the words of a rule mean, least privilege first:
- *  - from "any" is every configured user; the gateway itself and nobody are never meant.
- *  - to "any" is any destination outside: no peer's inner addresses and not the gateway's own.
+ *  - from "any" is every configured user and zone; the gateway itself and nobody are never meant.
+ *  - to "any" is any destination outside: no peer's inner addresses, not the gateway's own, no
+ *    zone's prefixes.
  *  - to "gateway" is exactly the gateway's own inner addresses.
  *  - a named destination is exactly its prefixes, inner addresses in them included. An IPv6
  *    prefix holds no IPv4 address, ::/0 neither.

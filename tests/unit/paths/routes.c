@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Routes, next hops and neighbours against a real kernel and a real far end. */
+#include "dataplane/plain.h"
 #include "unit/paths/fixture.h"
 
 #include <errno.h>
@@ -283,4 +284,38 @@ Test(paths_routes, a_table_that_is_too_large_keeps_the_longest_prefixes)
 	cr_assert_null(route_to("8.8.8.8"), "what is left out is refused, not guessed");
 	run("ip route flush root 172.16.0.0/12");
 	WAIT_FOR(route_to("8.8.8.8") && route_to("172.16.0.7") == route_to("8.8.8.8"));
+}
+
+static int count_prefix(const struct sp_prefix *prefix, void *arg)
+{
+	uint32_t *count = arg;
+
+	for (uint32_t i = 0; i < shared->gateway->route_count; i++)
+		*count += shared->routes[i].prefix.len == prefix->len &&
+			  sp_addr_equal(&shared->routes[i].prefix.addr, &prefix->addr);
+	*count += 1000;
+	return 0;
+}
+
+/* Each entry counts 1000, and 1 if sp_routes has it too. */
+static uint32_t trie(void)
+{
+	uint32_t count = 0;
+
+	cr_assert_eq(sp_dataplane_route_each(dp, count_prefix, &count), 0);
+	return count;
+}
+
+Test(paths_routes, the_trie_of_xdp_holds_the_same_routes)
+{
+	struct sp_prefix stale = {.addr = {.b = {0x20, 1}}, .len = 16};
+	struct sp_route_hop hop = {.prefixlen = 16};
+
+	cr_assert_eq(sp_dataplane_route_put(dp, &stale, &hop), 0); /* an earlier run's */
+	run("ip route add default via 10.0.0.2 && ip route add 192.0.2.0/24 via 10.0.0.2");
+	WAIT_FOR(route_to("8.8.8.8") && route_to("192.0.2.1") != route_to("8.8.8.8"));
+	cr_assert_eq(trie(), 1001 * shared->gateway->route_count);
+	run("ip route del 192.0.2.0/24");
+	WAIT_FOR(route_to("192.0.2.1") == route_to("8.8.8.8"));
+	cr_assert_eq(trie(), 1001 * shared->gateway->route_count);
 }
