@@ -86,7 +86,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only kind of trie there is */
-	__uint(max_entries, 65536);
+	__uint(max_entries, 262144);
 	__type(key, struct sp_lpm_key);
 	__type(value, struct sp_inner);
 } sp_inner SEC(".maps");

@@ -7,6 +7,7 @@
 #include "sallyport/core/addr.h"
 
 static const char *const attach_modes[] = {"auto", "native", "generic", NULL};
+static const char *const transmit_ways[] = {"auto", "af_xdp", "gso", NULL};
 
 /* Metrics name users' habits: never on an address that others reach. */
 static void read_metrics(struct sp_config_reader *r, const struct sp_config_field *field,
@@ -64,6 +65,10 @@ static const struct sp_config_field fields[] = {
 	 .min = 1,
 	 .max = 1000000},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
+	{.key = "transmit",
+	 .read = sp_field_choice,
+	 .offset = AT(transmit),
+	 .choices = transmit_ways},
 };
 
 void sp_config_gateway_init(struct sp_config_reader *r)

@@ -27,6 +27,7 @@ struct sp_config_gateway {
 	uint32_t attach;	    /* 0 auto, 1 native, 2 generic: enum sp_attach_mode */
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
 	char *aead;		    /* "auto" or a back end's name */
+	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */
 };
 
 struct sp_config_iface {

@@ -241,6 +241,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .flows_max = gateway->flows_max / daemon->workers,
 					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
+					  .transmit = (enum sp_engine_transmit)gateway->transmit,
 					  .dataplane = daemon->dataplane,
 					  .sessions = daemon->sessions,
 					  .tun_fds = daemon->has_tun ? daemon->tun_fds : NULL};

@@ -6,21 +6,26 @@
  * its identification; so does IPv6, where 32 random bits hardly ever meet.
  */
 enum sp_reason sp_packet_admit(struct sp_worker *w, uint8_t *data, struct sp_packet *ip,
-			       const struct sp_peer *from, struct sp_entry **ret_entry)
+			       const struct sp_flow_name *name, const struct sp_peer *from,
+			       struct sp_entry **ret_entry)
 {
 	const struct sp_sender sender = {.peer_id = from ? from->id : SP_PEER_NONE,
 					 .user_id = from ? from->user_id : SP_USER_GATEWAY,
 					 .now_ns = w->now_ns};
+	struct sp_flow_name with_ports;
 	struct sp_entry *entry = NULL;
 	enum sp_reason r = SP_R_NONE;
 
 	if (ip->icmp_error)
 		return ip->fragment ? SP_R_FRAGMENT
 				    : sp_icmp_error_match(w, data, ip, from, ret_entry);
-	if (ip->fragment == SP_FRAGMENT_LATER)
+	if (ip->fragment == SP_FRAGMENT_LATER) {
 		r = sp_fragments_follow(&w->fragments, &sender, ip);
+		sp_flow_name(w, ip, &with_ports);
+		name = &with_ports;
+	}
 	if (!r)
-		r = sp_flow_admit(w, ip, from, &entry);
+		r = sp_flow_admit(w, ip, name, from, &entry);
 	if (!r && ip->fragment == SP_FRAGMENT_FIRST) {
 		uint32_t id = sp_packet_outside_id(w, ip, entry);
 

@@ -140,7 +140,7 @@ int sp_engine_start(struct sp_engine *e)
 	int rc = 0;
 
 	for (uint32_t k = 0; !rc && k < e->config.workers; k++)
-		rc = sp_station_open(&e->stations[k], e->config.force_copy);
+		rc = sp_station_open(&e->stations[k], &e->config);
 	for (uint32_t k = 0; !rc && k < e->config.workers; k++)
 		rc = sp_station_start(&e->stations[k]);
 	if (rc)

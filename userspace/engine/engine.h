@@ -18,6 +18,13 @@ struct sp_engine_iface {
 	struct sp_iface iface; /* as published in sp_ifaces: slot, xsk_base, queues, MTU, MAC */
 };
 
+/* How frames leave. Auto: bursts as buffers where the device cuts them itself, else AF_XDP. */
+enum sp_engine_transmit {
+	SP_TRANSMIT_AUTO = 0,
+	SP_TRANSMIT_AF_XDP = 1,
+	SP_TRANSMIT_GSO = 2, /* also where the kernel has to cut */
+};
+
 struct sp_engine_config {
 	uint32_t workers;	 /* worker k serves queues k, k + workers, ... of every interface */
 	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
@@ -31,6 +38,7 @@ struct sp_engine_config {
 	struct sp_sessions *sessions;
 	const int *tun_fds; /* one queue of the TUN device for each worker, or NULL */
 	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
+	enum sp_engine_transmit transmit;
 	/* Whom ICMP answers to users come from: an inner address of the gateway. All zero: 192.0.0.8
 	 * (RFC 7600, section 4.8), and for IPv6 the packet's own destination. */
 	struct sp_addr icmp_source_v4, icmp_source_v6;

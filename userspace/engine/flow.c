@@ -308,16 +308,21 @@ static enum sp_reason look_again(struct sp_worker *w, struct sp_entry *entry, ui
 	return SP_R_NO_FLOW;
 }
 
+void sp_flow_name(const struct sp_worker *w, const struct sp_packet *ip,
+		  struct sp_flow_name *ret_name)
+{
+	sp_packet_flow_key(ip, &ret_name->key);
+	ret_name->hash = sp_flow_table_hash(&w->table, &ret_name->key);
+}
+
 enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
-			     const struct sp_peer *from, struct sp_entry **ret_entry)
+			     const struct sp_flow_name *name, const struct sp_peer *from,
+			     struct sp_entry **ret_entry)
 {
 	uint32_t from_id = from ? from->id : SP_PEER_NONE;
-	struct sp_flow_key key;
-	struct sp_entry *entry;
+	struct sp_entry *entry = sp_flow_table_lookup_name(&w->table, name);
 	enum sp_reason r;
 
-	sp_packet_flow_key(ip, &key);
-	entry = sp_flow_table_lookup(&w->table, &key);
 	if (entry && entry->refused) {
 		if (entry->from_peer == from_id && entry->generation == w->generation &&
 		    w->now_ns < entry->check_ns)
@@ -326,7 +331,7 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 		entry = NULL;
 	}
 	if (!entry)
-		return meet(w, &key, ip, from, ret_entry);
+		return meet(w, &name->key, ip, from, ret_entry);
 	if (entry->from_peer != from_id || entry->generation != w->generation) {
 		r = look_again(w, entry, from_id);
 		if (r)

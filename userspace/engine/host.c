@@ -17,11 +17,14 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 {
 	struct sp_enter enter = {.is_limited = true};
 	struct sp_entry *entry = NULL;
+	struct sp_flow_name name;
 	struct sp_packet ip;
 	enum sp_reason r = sp_parse_ip(data, data + bytes, 0, &ip);
 
-	if (!r)
-		r = sp_packet_admit(w, data, &ip, NULL, &entry);
+	if (!r) {
+		sp_flow_name(w, &ip, &name);
+		r = sp_packet_admit(w, data, &ip, &name, NULL, &entry);
+	}
 	if (r)
 		return r;
 	enter.peer = sp_peer_lookup(w->config.sessions, entry->to_peer);

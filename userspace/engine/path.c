@@ -91,6 +91,13 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 	struct sp_nexthop *shared, n;
 	enum sp_reason r;
 
+	/* Most packets of a batch leave by one next hop: it is read once. */
+	if (entry->nexthop_id && entry->nexthop_id == w->path_id &&
+	    entry->route_seq == w->route_seq &&
+	    sp_addr_equal(&w->path.addr, &entry->nexthop_addr)) {
+		*ret_nexthop = w->path;
+		return SP_R_NONE;
+	}
 	if (entry->route_seq != w->route_seq || entry->nexthop_id == 0 ||
 	    read_nexthop(w, entry->nexthop_id, &n) ||
 	    !sp_addr_equal(&n.addr, &entry->nexthop_addr)) {
@@ -101,6 +108,8 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 	shared = &w->shared->nexthops[entry->nexthop_id];
 	if (w->now_ns - n.used_ns > USED_EVERY_NS)
 		__atomic_store_n(&shared->used_ns, w->now_ns, __ATOMIC_RELAXED);
+	w->path_id = entry->nexthop_id;
+	w->path = n;
 	*ret_nexthop = n;
 	return SP_R_NONE;
 }

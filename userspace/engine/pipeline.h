@@ -5,11 +5,11 @@
 
 #include "engine/worker.h"
 
-/* open.c: w->up is authenticated; those with an inner packet go on to sp_up_forward. */
+/* open.c: w->up is authenticated; those with an inner packet go on to sp_up_run. */
 void sp_open_run(struct sp_worker *w);
 
-/* pipeline_up.c: an authentic inner packet, item->data at its IP header. */
-void sp_up_forward(struct sp_worker *w, struct sp_item *item);
+/* pipeline_up.c: authentic inner packets, w->up, each item->data at its IP header. */
+void sp_up_run(struct sp_worker *w);
 
 /* pipeline_down.c: w->down, un-NATed by XDP, into its tunnel. */
 void sp_down_run(struct sp_worker *w);
@@ -42,17 +42,22 @@ enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key
 
 /*
  * admit.c: the flow of a packet, an ICMP error or a fragment too. from NULL: the gateway itself. A
- * later fragment gets its first one's ports; of each, ip->fragment_id is what it leaves with.
+ * later fragment gets its first one's ports; of each, ip->fragment_id is what it leaves with. name:
+ * of the packet as it was parsed.
  */
 enum sp_reason sp_packet_admit(struct sp_worker *w, uint8_t *data, struct sp_packet *ip,
-			       const struct sp_peer *from, struct sp_entry **ret_entry);
+			       const struct sp_flow_name *name, const struct sp_peer *from,
+			       struct sp_entry **ret_entry);
 /* The IPv4 identification with which a packet leaves, in network order. */
 uint16_t sp_packet_outside_id(struct sp_worker *w, const struct sp_packet *ip,
 			      const struct sp_entry *entry);
 
-/* flow.c: the worker's flows. from NULL: the gateway itself. */
+/* flow.c: the worker's flows. from NULL: the gateway itself; name: of this packet. */
+void sp_flow_name(const struct sp_worker *w, const struct sp_packet *ip,
+		  struct sp_flow_name *ret_name);
 enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
-			     const struct sp_peer *from, struct sp_entry **ret_entry);
+			     const struct sp_flow_name *name, const struct sp_peer *from,
+			     struct sp_entry **ret_entry);
 /* An entry that exists here or, made by another worker, in sp_flows. NULL: none. */
 struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key);
 /* Strict source check: is addr the peer's? 0 is the gateway. */

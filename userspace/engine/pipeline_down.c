@@ -115,6 +115,10 @@ static enum sp_reason forward(struct sp_worker *w, struct sp_item *item)
 
 void sp_down_run(struct sp_worker *w)
 {
+	for (uint32_t i = 0; i < w->down_count; i++)
+		sp_peer_fetch_slot(w->config.sessions, w->down[i]->meta.peer_id);
+	for (uint32_t i = 0; i < w->down_count; i++)
+		sp_peer_fetch(w->config.sessions, w->down[i]->meta.peer_id);
 	for (uint32_t i = 0; i < w->down_count; i++) {
 		struct sp_item *item = w->down[i];
 		enum sp_reason r = forward(w, item);

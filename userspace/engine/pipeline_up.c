@@ -175,15 +175,13 @@ static enum sp_reason go_on(struct sp_worker *w, struct sp_item *item, struct sp
 	return SP_R_NONE;
 }
 
-void sp_up_forward(struct sp_worker *w, struct sp_item *item)
+static void forward(struct sp_worker *w, struct sp_item *item)
 {
 	const struct sp_peer *peer = item->keypair->peer;
 	uint32_t bytes = item->bytes;
 	struct sp_entry *entry = NULL;
-	enum sp_reason r = read_inner(item);
+	enum sp_reason r = sp_packet_admit(w, item->data, &item->ip, &item->name, peer, &entry);
 
-	if (!r)
-		r = sp_packet_admit(w, item->data, &item->ip, peer, &entry);
 	if (!r) {
 		sp_flow_touch(w, entry, &item->ip);
 		count_up(w, item);
@@ -191,4 +189,29 @@ void sp_up_forward(struct sp_worker *w, struct sp_item *item)
 	}
 	if (r)
 		sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+}
+
+/* Step by step through the batch: with many flows the next step's memory is on its way by then. */
+void sp_up_run(struct sp_worker *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->up_count; i++) {
+		struct sp_item *item = w->up[i];
+		uint32_t bytes = item->bytes;
+		enum sp_reason r = read_inner(item);
+
+		if (r) {
+			sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+			continue;
+		}
+		sp_flow_name(w, &item->ip, &item->name);
+		sp_flow_table_fetch_slot(&w->table, &item->name);
+		w->up[n++] = item;
+	}
+	w->up_count = n;
+	for (uint32_t i = 0; i < n; i++)
+		sp_flow_table_fetch(&w->table, &w->up[i]->name);
+	for (uint32_t i = 0; i < n; i++)
+		forward(w, w->up[i]);
 }

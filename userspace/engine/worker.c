@@ -177,6 +177,7 @@ void sp_worker_begin(struct sp_worker *w, uint64_t now_ns)
 {
 	w->now_ns = now_ns;
 	w->route_seq = __atomic_load_n(&w->shared->gateway->route_seq, __ATOMIC_ACQUIRE);
+	w->path_id = 0;
 	w->up_count = 0;
 	w->down_count = 0;
 }
@@ -193,6 +194,7 @@ void sp_worker_batch(struct sp_worker *w, uint64_t now_ns, unsigned int n)
 
 static void leave(struct sp_worker *w, const struct sp_out *out)
 {
+	const struct sp_tx tx = {out->data, out->bytes, out->slot, out->udp_off};
 	enum sp_reason full = SP_R_TX_FULL;
 
 	if (out->entry && out->entry->unpublished) {
@@ -205,7 +207,7 @@ static void leave(struct sp_worker *w, const struct sp_out *out)
 			return;
 		}
 		full = SP_R_HOST_FULL;
-	} else if (w->transmit->ops->queue(w->transmit, out->slot, out->data, out->bytes)) {
+	} else if (w->transmit->ops->queue(w->transmit, &tx)) {
 		return;
 	}
 	sp_worker_drop(w, out->data, out->bytes, out->direction, full);
@@ -221,6 +223,8 @@ void sp_worker_finish(struct sp_worker *w)
 		leave(w, &w->out[i]);
 	w->out_count = 0;
 	w->transmit->ops->flush(w->transmit);
+	for (; w->transmit->lost; w->transmit->lost--)
+		sp_drop_count(w->lane, SP_DIR_HOST, SP_R_TX_FULL, 0, w->now_ns);
 	sp_flow_abandon(w);
 	if (w->event_waiting) {
 		/* A full counter means that the reader has not looked yet: nothing is lost. */

@@ -24,7 +24,9 @@ struct sp_item {
 	uint32_t slot; /* interface it came in by */
 	struct sp_meta meta;
 	struct sp_packet ip; /* the inner packet, offsets from data */
+	struct sp_flow_name name;
 	struct sp_keypair *keypair;
+	uint32_t receiver; /* index in the tunnel packet */
 	uint64_t counter;
 	struct sp_endpoint from; /* of the tunnel packet */
 	uint8_t outer_ecn;
@@ -45,6 +47,7 @@ struct sp_out {
 	uint8_t *data;
 	uint32_t bytes;
 	uint32_t slot;
+	uint32_t udp_off;	/* see struct sp_tx */
 	struct sp_entry *entry; /* may be NULL */
 	enum sp_direction direction;
 };
@@ -88,11 +91,13 @@ struct sp_worker {
 	uint64_t now_ns;
 	uint32_t generation;
 	uint32_t route_seq;
+	uint32_t path_id; /* next hop last used, 0 = none yet, as it was then */
+	struct sp_nexthop path;
 	struct sp_policy_view policy;
 	struct sp_item items[SP_BATCH], *up[SP_BATCH], *down[SP_BATCH];
 	uint32_t up_count, down_count;
 	struct sp_aead_job jobs[SP_BATCH];
-	struct sp_seal seals[SP_BATCH];
+	struct sp_seal seals[SP_BATCH], *sealing[SP_BATCH]; /* those with a job beside them */
 	uint32_t seal_count;
 	struct sp_out out[SP_OUT_MAX];
 	uint32_t out_count;
