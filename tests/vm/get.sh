@@ -10,7 +10,7 @@ cd "$dir/deb"
 
 # The mirror that this machine already uses serves the other suites too.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || { echo "vm: apt-get knows no Debian mirror: add one to /etc/apt/sources.list" >&2 && exit 1; }
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 own=(-qq -o "APT::Default-Release=$release" -o "Dir::Etc::sourcelist=$dir/apt/sources.list" -o Dir::Etc::sourceparts=-
