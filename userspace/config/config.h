@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config/objects.h"
+#include "config/rule.h"
 
 /* Limits on what a file may ask for, each tested at the limit. */
 #define SP_CONFIG_FLOWS_MAX	     (1u << 24)

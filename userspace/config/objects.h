@@ -26,6 +26,7 @@ struct sp_config_gateway {
 	uint32_t sessions_max;	    /* default 16384 */
 	uint32_t attach;	    /* 0 auto, 1 native, 2 generic: enum sp_attach_mode */
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
+	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
 	char *aead;		    /* "auto" or a back end's name */
 };
 
@@ -113,32 +114,6 @@ struct sp_config_pool {
 	bool has_ports;
 	struct sp_config_port_range ports;
 	bool route_ipv6; /* ipv6 = "route": leaves untranslated; "nat" is the default */
-	struct sp_config_source source;
-};
-
-enum sp_on_change {
-	SP_ON_CHANGE_KILL = 0, /* judged again on the next packet, cut when denied */
-	SP_ON_CHANGE_KEEP = 1, /* lets the flow end by itself */
-};
-
-struct sp_config_rule {
-	char *name;
-	bool from_any;
-	uint32_t *users; /* indexes; groups are listed apart */
-	uint32_t user_count;
-	uint32_t *groups;
-	uint32_t group_count;
-	bool to_any;
-	bool to_gateway; /* "gateway": the gateway's own inner addresses */
-	uint32_t *destinations;
-	uint32_t destination_count;
-	bool service_any;
-	uint32_t *services;
-	uint32_t service_count;
-	bool allow;
-	bool log;
-	enum sp_on_change on_change;
-	uint32_t pool; /* index in config->pools, or UINT32_MAX */
 	struct sp_config_source source;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "policy/diagram.h"
 #include "policy/image.h"
 #include "sallyport/abi/session.h"
@@ -33,6 +34,7 @@ struct compiler {
 	struct sp_diagram_sum anyone;
 	struct sp_diagram_sum *groups;
 	struct sp_diagram_sum *users;
+	struct sp_policy_schedules schedules;
 };
 
 /* An IPv4 and an IPv6 half, each over the address levels. */
@@ -131,7 +133,9 @@ static uint32_t rule_services(struct compiler *c, const struct sp_config_rule *r
 static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 {
 	const struct sp_config_rule *rule = &c->config->rules[index];
-	uint32_t slot[16] = {0}, service = rule_services(c, rule, leaf(index + 1));
+	uint32_t verdict = sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1)
+						   : leaf(index + 1);
+	uint32_t slot[16] = {0}, service = rule_services(c, rule, verdict);
 	struct families named = {0};
 
 	if (rule->to_gateway)
@@ -207,24 +211,24 @@ static uint32_t user_ids(const struct sp_config *config)
 	return count;
 }
 
-static int rules_root(struct compiler *c, uint32_t *ret_root)
+/* What each user gets from the rules that act, or from those that only count. */
+static int user_refs(struct compiler *c, bool shadow, uint32_t *refs)
 {
 	const struct sp_config *config = c->config;
-	uint32_t count = user_ids(config);
-	_cleanup_free_ uint32_t *refs = calloc(count, sizeof(*refs));
 	_cleanup_free_ uint32_t *groups = calloc(config->group_count + 1u, sizeof(*groups));
 	uint32_t anyone, ref;
 
-	if (!count)
-		return -EINVAL;
-	if (!refs || !groups)
+	if (!groups)
 		return -ENOMEM;
+	memset(&c->anyone, 0, sizeof(c->anyone));
+	memset(c->groups, 0, config->group_count * sizeof(*c->groups));
+	memset(c->users, 0, config->user_count * sizeof(*c->users));
 	for (uint32_t i = 0; i < config->rule_count && !c->d.error; i++)
-		add_rule(c, i);
+		if (config->rules[i].shadow == shadow && !sp_policy_is_over(&c->schedules, i))
+			add_rule(c, i);
 	anyone = sp_diagram_sum_total(&c->d, &c->anyone);
 	for (uint32_t i = 0; i < config->group_count; i++)
 		groups[i] = sp_diagram_sum_total(&c->d, &c->groups[i]);
-	refs[SP_USER_GATEWAY] = gateway_diagram(c);
 	for (uint32_t i = 0; i < config->user_count && !c->d.error; i++) {
 		const struct sp_config_user *user = &config->users[i];
 
@@ -233,10 +237,28 @@ static int rules_root(struct compiler *c, uint32_t *ret_root)
 			ref = sp_diagram_min(&c->d, ref, groups[user->groups[k]]);
 		refs[user->id] = ref;
 	}
-	ref = user_tree(&c->d, refs, count);
+	return c->d.error;
+}
+
+static int rules_root(struct compiler *c, bool shadow, uint32_t *ret_root)
+{
+	uint32_t count = user_ids(c->config), root;
+	_cleanup_free_ uint32_t *refs = calloc(count, sizeof(*refs));
+	int rc;
+
+	if (!count)
+		return -EINVAL;
+	if (!refs)
+		return -ENOMEM;
+	rc = user_refs(c, shadow, refs);
+	if (rc)
+		return rc;
+	if (!shadow)
+		refs[SP_USER_GATEWAY] = gateway_diagram(c);
+	root = user_tree(&c->d, refs, count);
 	if (c->d.error)
 		return c->d.error;
-	*ret_root = ref;
+	*ret_root = root;
 	return 0;
 }
 
@@ -268,21 +290,29 @@ static void fill_verdict(const struct sp_config *config, const struct sp_config_
 		return;
 	}
 	node->rule.rule_id = (uint32_t)(rule - config->rules) + 1;
-	node->rule.action = rule->allow ? SP_ACTION_ALLOW : SP_ACTION_DENY;
+	node->rule.action = rule->allow	   ? SP_ACTION_ALLOW
+			    : rule->reject ? SP_ACTION_REJECT
+					   : SP_ACTION_DENY;
 	node->rule.pool_id = rule->pool == UINT32_MAX ? 0 : config->pools[rule->pool].id;
 	node->rule.on_change = rule->on_change;
 	node->rule.log = rule->log;
 	node->rule.line = rule->source.line;
+	node->rule.grace_s = rule->grace_s;
+	node->rule.hit_id = rule->hit_id;
+	node->rule.bucket_up = rule->bucket_up;
+	node->rule.bucket_down = rule->bucket_down;
+	node->rule.shadow = rule->shadow;
 	name_copy(node->rule.name, rule->name);
 }
 
-static void fill_head(const struct sp_config *config, const struct sp_policy_header *roots,
+static void fill_head(const struct compiler *c, const struct sp_policy_header *from,
 		      struct sp_policy_node *nodes)
 {
+	const struct sp_config *config = c->config;
 	struct sp_policy_header *h = &nodes[0].header;
 
 	nodes[0].kind = SP_POLICY_HEADER;
-	*h = *roots;
+	*h = *from;
 	h->magic = SP_POLICY_MAGIC;
 	h->abi = SP_ABI_VERSION;
 	h->rule_count = config->rule_count;
@@ -291,32 +321,38 @@ static void fill_head(const struct sp_config *config, const struct sp_policy_hea
 	fill_verdict(config, NULL, &nodes[1]);
 	for (uint32_t i = 0; i < config->rule_count; i++)
 		fill_verdict(config, &config->rules[i], &nodes[2 + i]);
+	for (uint32_t i = 0; i < h->choice_count; i++)
+		sp_policy_schedules_fill(&c->schedules, c->d.chains[i].rule - 1,
+					 &nodes[2 + config->rule_count + i].choice);
 }
 
 static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_image *ret_image,
 		   uint32_t *ret_needed)
 {
 	const struct sp_config *config = c->config;
-	struct sp_policy_header roots = {0};
+	struct sp_policy_header header = {0};
+	struct sp_policy_roots roots = {0};
 	struct sp_policy_node *nodes = NULL;
-	uint32_t scope, rules;
 	int r;
 
-	scope = scope_root(c);
-	r = rules_root(c, &rules);
+	roots.scope = scope_root(c);
+	r = rules_root(c, false, &roots.rules);
 	if (!r)
-		r = sp_policy_image_emit(&c->d, scope, rules, config->rule_count, nodes_max, &nodes,
-					 ret_needed, &roots);
+		r = rules_root(c, true, &roots.shadow);
+	if (!r)
+		r = sp_policy_image_emit(&c->d, &roots, config->rule_count, nodes_max, &nodes,
+					 ret_needed, &header);
 	if (r)
 		return r;
-	fill_head(config, &roots, nodes);
+	fill_head(c, &header, nodes);
 	ret_image->nodes = nodes;
-	ret_image->count = roots.count;
+	ret_image->count = header.count;
 	return 0;
 }
 
-int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
-		      struct sp_policy_image *ret_image, uint32_t *ret_needed)
+int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
+			 uint32_t nodes_max, struct sp_policy_image *ret_image,
+			 uint32_t *ret_needed)
 {
 	_cleanup_free_ struct sp_diagram_sum *groups =
 		calloc(config->group_count + 1u, sizeof(*groups));
@@ -331,14 +367,26 @@ int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 		return -ENOMEM;
 	if (scratch < SCRATCH_MIN)
 		scratch = SCRATCH_MIN;
-	r = sp_diagram_init(&c.d, scratch > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch);
-	if (r)
-		return r;
-	r = compile(&c, nodes_max, ret_image, &needed);
+	r = sp_policy_schedules_init(&c.schedules, config, time);
+	if (!r)
+		r = sp_diagram_init(&c.d, config->rule_count + 1,
+				    scratch > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch);
+	if (!r)
+		r = compile(&c, nodes_max, ret_image, &needed);
 	sp_diagram_fini(&c.d);
+	sp_policy_schedules_fini(&c.schedules);
 	if (ret_needed && (!r || r == -E2BIG))
 		*ret_needed = needed;
 	return r;
+}
+
+int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
+		      struct sp_policy_image *ret_image, uint32_t *ret_needed)
+{
+	struct sp_policy_time time = {.now_ns = sp_clock_now_ns(),
+				      .realtime_ns = sp_clock_realtime_ns()};
+
+	return sp_policy_compile_at(config, &time, nodes_max, ret_image, ret_needed);
 }
 
 void sp_policy_image_fini(struct sp_policy_image *image)

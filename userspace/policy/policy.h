@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "policy/window.h"
 #include "sallyport/abi/policy.h"
 
 /* A compiled policy: nodes ready to be copied into one half of sp_policy. */
@@ -28,9 +29,16 @@ struct sp_policy_image {
  *  - service ICMP is ICMP and ICMPv6, and ports do not apply to it; ports with protocol 0 (any)
  *    mean TCP and UDP.
  *  - the gateway itself may reach its peers' inner addresses and its own, without a rule.
+ *  - outside its schedule, and after its end, a rule is as if it were not there.
+ *  - a rule in shadow mode decides nothing.
+ * -EMLINK: more than SP_POLICY_CHOICES rules with a schedule or an end lie over one another.
  */
 int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 		      struct sp_policy_image *ret_image, uint32_t *ret_needed);
+/* The same for another moment than now. */
+int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
+			 uint32_t nodes_max, struct sp_policy_image *ret_image,
+			 uint32_t *ret_needed);
 void sp_policy_image_fini(struct sp_policy_image *image);
 
 /*

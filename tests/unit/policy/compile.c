@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "policy/policy.h"
@@ -13,6 +14,7 @@
 #define POLICIES 240
 #define QUERIES	 20000
 #define ROOM	 (1u << 20)
+#define MOMENTS	 12
 
 static uint64_t seed;
 
@@ -140,11 +142,44 @@ static void rule_service(struct world *w, struct sp_config_rule *r, uint8_t prot
 	r->services[r->service_count++] = n;
 }
 
+/* Compiled at moment 0; the others come later, each as the zones' clocks show it. */
+static const char *const zones[] = {"Europe/Berlin", "America/St_Johns", "UTC"};
+static struct sp_policy_time compiled_at;
+static struct moment {
+	uint64_t now_ns;
+	int64_t time_s;
+	uint32_t weekday[3], minute[3]; /* 0 = Monday */
+} moments[MOMENTS];
+
+static void moments_init(int64_t start_s)
+{
+	compiled_at = (struct sp_policy_time){.now_ns = 5000000000000ull,
+					      .realtime_ns = (uint64_t)start_s * 1000000000ull};
+	for (uint32_t m = 0; m < MOMENTS; m++) {
+		uint32_t later_s = m ? rnd(3 * 86400) : 0;
+
+		moments[m].now_ns = compiled_at.now_ns + later_s * 1000000000ull;
+		moments[m].time_s = start_s + later_s;
+		for (uint32_t z = 0; z < 3; z++) {
+			time_t t = (time_t)moments[m].time_s;
+			struct tm tm;
+
+			setenv("TZ", zones[z], 1);
+			tzset();
+			localtime_r(&t, &tm);
+			moments[m].weekday[z] = (uint32_t)(tm.tm_wday + 6) % 7;
+			moments[m].minute[z] = (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
+		}
+	}
+	unsetenv("TZ");
+	tzset();
+}
+
 static struct sp_policy_image compiled(const struct world *w)
 {
 	struct sp_policy_image image = {0};
 
-	cr_assert_eq(sp_policy_compile(&w->config, ROOM, &image, NULL), 0);
+	cr_assert_eq(sp_policy_compile_at(&w->config, &compiled_at, ROOM, &image, NULL), 0);
 	return image;
 }
 
@@ -259,18 +294,41 @@ static bool model_service(const struct sp_config *c, const struct sp_config_rule
 	return r->service_any;
 }
 
-static int model(const struct sp_config *c, const struct sp_policy_query *q)
+/* From 22:00 to 06:00 belongs to the day on which it begins. */
+static bool model_when(const struct sp_config_rule *r, const struct moment *now)
+{
+	const struct sp_config_schedule *s = &r->schedule;
+	uint32_t z = 0, day, before, minute;
+
+	if (r->expires_s && now->time_s >= r->expires_s)
+		return false;
+	if (!s->zone)
+		return true;
+	while (strcmp(zones[z], s->zone))
+		z++;
+	day = s->days >> now->weekday[z] & 1;
+	before = s->days >> (now->weekday[z] + 6) % 7 & 1;
+	minute = now->minute[z];
+	if (s->from_min < s->to_min)
+		return day && minute >= s->from_min && minute < s->to_min;
+	return (day && minute >= s->from_min) || (before && minute < s->to_min);
+}
+
+/* The first rule that matches, of those that act or of those that only count. */
+static int model(const struct sp_config *c, const struct sp_policy_query *q, bool shadow,
+		 const struct moment *now)
 {
 	uint32_t user = 0;
 
 	if (q->user_id == 1)
-		return is_inner(c, &q->dst) ? 0 : -1;
+		return !shadow && is_inner(c, &q->dst) ? 0 : -1;
 	while (user < c->user_count && c->users[user].id != q->user_id)
 		user++;
 	if (user == c->user_count)
 		return -1;
 	for (uint32_t i = 0; i < c->rule_count; i++)
-		if (model_from(c, &c->rules[i], user) && model_to(c, &c->rules[i], &q->dst) &&
+		if (c->rules[i].shadow == shadow && model_when(&c->rules[i], now) &&
+		    model_from(c, &c->rules[i], user) && model_to(c, &c->rules[i], &q->dst) &&
 		    model_service(c, &c->rules[i], q->proto, ntohs(q->dport_be)))
 			return (int)i + 1;
 	return -1;
@@ -372,6 +430,23 @@ static void random_objects(struct world *w)
 	}
 }
 
+static void random_options(struct sp_config_rule *r, uint32_t index)
+{
+	r->reject = !r->allow && rnd(2);
+	r->shadow = !rnd(6);
+	r->grace_s = rnd(1000);
+	r->hit_id = 7 + index * 3;
+	r->bucket_up = rnd(100);
+	r->bucket_down = rnd(100);
+	if (!rnd(6))
+		r->expires_s = moments[0].time_s - 43200 + rnd(4 * 86400);
+	if (!rnd(6))
+		r->schedule = (struct sp_config_schedule){.zone = (char *)zones[rnd(3)],
+							  .days = 1 + rnd(127),
+							  .from_min = rnd(1440),
+							  .to_min = 1 + rnd(1440)};
+}
+
 static void random_world(struct world *w)
 {
 	uint32_t rules = rnd(41);
@@ -399,8 +474,9 @@ static void random_world(struct world *w)
 		r->destination_count = random_list(r->destinations, w->config.destination_count, 3);
 		r->service_any = !rnd(3);
 		r->service_count = random_list(r->services, w->config.service_count, 3);
-		r->on_change = rnd(2);
+		r->on_change = rnd(3);
 		r->log = rnd(2);
+		random_options(r, i);
 		r->pool = rnd(2) ? rnd(64) : UINT32_MAX;
 	}
 }
@@ -440,30 +516,62 @@ static void check_answer(const struct world *w, int want, const struct sp_policy
 	r = &w->rules[want - 1];
 	cr_assert_eq(a->rule_id, (uint32_t)want, "policy %u: rule %u, the model says %d", policy,
 		     a->rule_id, want);
-	cr_assert_eq(a->action == SP_ACTION_ALLOW, r->allow);
+	cr_assert_eq(a->action, r->allow    ? SP_ACTION_ALLOW
+			       : r->reject ? SP_ACTION_REJECT
+					   : SP_ACTION_DENY);
+	cr_assert_eq(a->grace_s, r->grace_s);
+	cr_assert_eq(a->hit_id, r->hit_id);
+	cr_assert_eq(a->bucket_up, r->bucket_up);
+	cr_assert_eq(a->bucket_down, r->bucket_down);
 	cr_assert_eq(a->reason, r->allow ? SP_R_NONE : SP_R_POLICY_DENY);
 	cr_assert_eq(a->on_change, r->on_change);
 	cr_assert_eq(a->log, r->log);
 	cr_assert_eq(a->pool_id, r->pool == UINT32_MAX ? 0 : 100 + r->pool);
 }
 
-Test(policy_compile, agrees_with_the_model_on_random_policies)
+/* Until then the answer stays: just before is still the same rule, and before now it never is. */
+static bool check_until(const struct world *w, const struct sp_policy_image *image,
+			const struct sp_policy_query *q, const struct sp_policy_answer *a)
 {
-	unsigned int allowed = 0, denied = 0, defaulted = 0;
+	struct sp_policy_query later = *q;
+
+	if (!a->until_ns)
+		return false;
+	cr_assert_gt(a->until_ns, q->now_ns);
+	later.now_ns = a->until_ns - 1;
+	cr_assert_eq(asked(image, &later).rule_id, a->rule_id, "changed before until_ns");
+	return true;
+}
+
+Test(policy_compile, agrees_with_the_model_on_random_policies, .timeout = 120)
+{
+	unsigned int allowed = 0, denied = 0, defaulted = 0, shadowed = 0, bounded = 0;
 	struct world *w = malloc(sizeof(*w));
 
 	for (unsigned int p = 0; p < POLICIES; p++) {
 		struct sp_policy_image image;
 
 		seed = 1000 + p;
+		/* A quarter of them lie around a clock change of both zones. */
+		moments_init(p % 4 ? 1790000000 + (int64_t)rnd(1u << 28) : 1793318400 - 86400);
 		random_world(w);
 		image = compiled(w);
 		for (unsigned int i = 0; i < QUERIES; i++) {
+			const struct moment *now = &moments[rnd(MOMENTS)];
 			struct sp_policy_query q = random_query(w);
-			struct sp_policy_answer a = asked(&image, &q);
-			int want = model(&w->config, &q);
+			struct sp_policy_answer a;
+			int want, shadow;
 
+			q.now_ns = now->now_ns;
+			a = asked(&image, &q);
+			want = model(&w->config, &q, false, now);
 			check_answer(w, want, &a, p);
+			shadow = model(&w->config, &q, true, now);
+			if (shadow < 0 || (want >= 0 && want < shadow))
+				shadow = 0;
+			cr_assert_eq(a.shadow_id, (uint32_t)shadow, "policy %u: shadow", p);
+			bounded += check_until(w, &image, &q, &a);
+			shadowed += shadow > 0;
 			allowed += a.reason == SP_R_NONE;
 			denied += a.reason == SP_R_POLICY_DENY;
 			defaulted += a.reason == SP_R_POLICY_DEFAULT;
@@ -474,6 +582,8 @@ Test(policy_compile, agrees_with_the_model_on_random_policies)
 	cr_assert_gt(allowed, POLICIES * QUERIES / 20);
 	cr_assert_gt(denied, POLICIES * QUERIES / 20);
 	cr_assert_gt(defaulted, POLICIES * QUERIES / 20);
+	cr_assert_gt(shadowed, POLICIES * QUERIES / 50);
+	cr_assert_gt(bounded, POLICIES * QUERIES / 20);
 	free(w);
 }
 
