@@ -44,6 +44,13 @@ SP_INLINE bool sp_flow_is_over(const struct sp_xdp *x, const struct sp_flow_key 
 	return sp_flow_is_idle(flow, x->now_ns);
 }
 
+/* Judged by another policy, or for a time that is over. */
+SP_INLINE bool sp_flow_is_stale(const struct sp_xdp *x, const struct sp_flow *flow)
+{
+	return flow->generation != x->gateway->generation ||
+	       (flow->until_ns && x->now_ns >= flow->until_ns);
+}
+
 SP_INLINE void sp_flow_count(const struct sp_xdp *x, const struct sp_flow_key *key,
 			     struct sp_flow *flow)
 {

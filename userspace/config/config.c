@@ -163,6 +163,7 @@ static void rule_fini(struct sp_config_rule *rule)
 	free(rule->groups);
 	free(rule->destinations);
 	free(rule->services);
+	free(rule->schedule.zone);
 }
 
 static void subjects_fini(struct sp_config *config)

@@ -61,8 +61,7 @@ static const struct sp_config_field limit_fields[] = {
 	 .offset = offsetof(struct sp_config_limit, burst_bytes)},
 };
 
-static void read_limit(struct sp_config_reader *r, const struct sp_config_field *field,
-		       config_setting_t *setting, void *object)
+SP_FIELD_READER(limit)
 {
 	if (config_setting_is_group(setting))
 		sp_config_group_read(r, setting, limit_fields,
@@ -91,7 +90,7 @@ static const struct sp_config_field group_fields[] = {
 	 .read = read_subject,
 	 .offset = offsetof(struct sp_config_group, name),
 	 .required = true},
-	{.key = "limit", .read = read_limit, .offset = offsetof(struct sp_config_group, limit)},
+	{.key = "limit", .read = sp_field_limit, .offset = offsetof(struct sp_config_group, limit)},
 };
 
 const struct sp_config_section sp_config_groups = {
@@ -174,13 +173,15 @@ void sp_config_limits_settle(struct sp_config *config)
 		settle(&config->groups[i].limit);
 	for (uint32_t i = 0; i < config->user_count; i++)
 		settle(&config->users[i].limit);
+	for (uint32_t i = 0; i < config->rule_count; i++)
+		settle(&config->rules[i].limit);
 }
 
 #define AT(member) offsetof(struct sp_config_user, member)
 static const struct sp_config_field user_fields[] = {
 	{.key = "name", .read = read_subject, .offset = AT(name), .required = true},
 	{.key = "groups", .read = read_groups},
-	{.key = "limit", .read = read_limit, .offset = AT(limit)},
+	{.key = "limit", .read = sp_field_limit, .offset = AT(limit)},
 	{.key = "flows_max",
 	 .read = sp_field_u32,
 	 .offset = AT(flows_max),

@@ -29,6 +29,7 @@ enum sp_map_id {
 	SP_MAP_DROP_LANES,
 	SP_MAP_DROPS,
 	SP_MAP_POLICY,
+	SP_MAP_RULE_HITS,
 	SP_MAP_COUNT,
 };
 

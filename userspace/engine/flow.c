@@ -106,8 +106,13 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	entry->kind = flow.kind;
 	entry->generation = entry->written_generation = flow.generation;
 	entry->rule_id = flow.rule_id;
+	entry->hit_id = flow.hit_id;
 	entry->user_id = flow.user_id;
 	entry->on_change = flow.on_change;
+	entry->grace_s = flow.grace_s;
+	entry->bucket_up = flow.bucket_up;
+	entry->bucket_down = flow.bucket_down;
+	entry->until_ns = entry->written_until_ns = flow.until_ns;
 	entry->from_peer = ends->from;
 	entry->to_peer = ends->to;
 	entry->translated = flow.translated;
@@ -131,8 +136,9 @@ struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key
 
 /* Remember a denial, so that a stream of denied packets costs no walk and no system call. */
 static enum sp_reason refuse(struct sp_worker *w, const struct sp_flow_key *key,
-			     const struct ends *ends, enum sp_reason reason)
+			     const struct ends *ends, const struct sp_policy_answer *answer)
 {
+	enum sp_reason reason = answer->reason;
 	struct sp_entry *entry = NULL;
 
 	if (w->table.refusals < w->table.max / 8)
@@ -140,9 +146,13 @@ static enum sp_reason refuse(struct sp_worker *w, const struct sp_flow_key *key,
 	if (entry) {
 		entry->refused = true;
 		entry->reason = reason;
+		entry->rejects = answer->action == SP_ACTION_REJECT;
+		entry->hit_id = answer->hit_id;
 		entry->from_peer = ends->from;
 		entry->generation = w->generation;
 		entry->check_ns = w->now_ns + REFUSAL_NS;
+		if (answer->until_ns && answer->until_ns < entry->check_ns)
+			entry->check_ns = answer->until_ns;
 		w->table.refusals++;
 	}
 	return reason;
@@ -197,8 +207,13 @@ static enum sp_reason begin_inside(struct sp_worker *w, struct sp_entry *entry)
 	mate->kind = entry->kind;
 	mate->generation = mate->written_generation = entry->generation;
 	mate->rule_id = entry->rule_id;
+	mate->hit_id = entry->hit_id;
 	mate->user_id = entry->user_id;
 	mate->on_change = entry->on_change;
+	mate->grace_s = entry->grace_s;
+	mate->bucket_up = entry->bucket_up;
+	mate->bucket_down = entry->bucket_down;
+	mate->until_ns = mate->written_until_ns = entry->until_ns;
 	mate->from_peer = entry->to_peer;
 	mate->to_peer = entry->from_peer;
 	mate->created_ns = mate->seen_ns = mate->written_ns = w->now_ns;
@@ -224,8 +239,11 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	enum sp_reason r = sp_judge_ask(w, key, user_id, &answer);
 	struct sp_entry *entry;
 
-	if (r)
-		return refuse(w, key, ends, r);
+	sp_hits_decide(w, &answer);
+	if (r) {
+		sp_hits_packet(w, answer.hit_id);
+		return refuse(w, key, ends, &answer);
+	}
 	if (!has_quota(w, user_id))
 		return SP_R_FLOW_QUOTA;
 	entry = sp_flow_table_insert(&w->table, key);
@@ -236,8 +254,8 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	entry->to_peer = ends->to;
 	entry->user_id = user_id;
 	entry->generation = entry->written_generation = w->generation;
-	entry->rule_id = answer.rule_id;
-	entry->on_change = answer.on_change;
+	sp_judge_take(entry, &answer);
+	entry->written_until_ns = entry->until_ns;
 	entry->pool_id = answer.pool_id;
 	entry->nat_addr = key->src;
 	entry->nat_port_be = key->sport_be;
@@ -267,7 +285,7 @@ static enum sp_reason meet(struct sp_worker *w, const struct sp_flow_key *key,
 		return SP_R_SOURCE_NOT_ALLOWED;
 	entry = adopt(w, key, &ends);
 	if (entry) {
-		r = entry->generation == w->generation ? SP_R_NONE : sp_judge_again(w, entry);
+		r = sp_judge_is_due(w, entry) ? sp_judge_again(w, entry) : SP_R_NONE;
 		if (!r)
 			*ret_entry = entry;
 		return r;
@@ -305,14 +323,17 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 	entry = sp_flow_table_lookup(&w->table, &key);
 	if (entry && entry->refused) {
 		if (entry->from_peer == from_id && entry->generation == w->generation &&
-		    w->now_ns < entry->check_ns)
+		    w->now_ns < entry->check_ns) {
+			sp_hits_packet(w, entry->hit_id);
+			w->rejects = entry->rejects;
 			return entry->reason;
+		}
 		sp_flow_forget(w, entry);
 		entry = NULL;
 	}
 	if (!entry)
 		return meet(w, &key, ip, from, ret_entry);
-	if (entry->from_peer != from_id || entry->generation != w->generation) {
+	if (entry->from_peer != from_id || sp_judge_is_due(w, entry)) {
 		r = look_again(w, entry, from_id);
 		if (r)
 			return r;
@@ -327,6 +348,7 @@ void sp_flow_touch(struct sp_worker *w, struct sp_entry *entry, const struct sp_
 
 	entry->packets++;
 	entry->bytes += ip->l3_bytes;
+	sp_hits_packet(w, entry->hit_id);
 	entry->seen_ns = w->now_ns;
 	entry->dirty = true;
 	if (ip->proto != SP_PROTO_TCP)

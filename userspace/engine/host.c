@@ -26,6 +26,8 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 		r = sp_icmp_error_match(w, data, &ip, NULL, &entry);
 	else if (!r)
 		r = sp_flow_admit(w, &ip, NULL, &entry);
+	if (!r)
+		r = sp_judge_limit(w, entry, ip.l3_bytes);
 	if (r)
 		return r;
 	enter.peer = sp_peer_lookup(w->config.sessions, entry->to_peer);

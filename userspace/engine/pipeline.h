@@ -27,10 +27,15 @@ enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp
 void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
 void sp_seal_run(struct sp_worker *w);
 
-/* judge.c: the policy, and what a new policy means for a flow. */
+/* judge.c: the policy, and what a new policy or another hour means for a flow. */
 enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
 			    uint32_t user_id, struct sp_policy_answer *ret_answer);
-/* An entry of an old generation; when it is denied, it is gone from everywhere. */
+/* The entry is of the rule that allowed it. */
+void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer);
+/* The limit of the entry's rule, in the entry's direction. */
+enum sp_reason sp_judge_limit(struct sp_worker *w, const struct sp_entry *entry, uint32_t bytes);
+bool sp_judge_is_due(const struct sp_worker *w, const struct sp_entry *entry);
+/* An entry that is due; when it is denied, it is gone from everywhere. */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
 enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);
@@ -75,13 +80,21 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 			   struct sp_nexthop *ret_nexthop);
 void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
 
+/* hits.c: what each rule decided. */
+void sp_hits_decide(struct sp_worker *w, const struct sp_policy_answer *answer);
+void sp_hits_packet(struct sp_worker *w, uint32_t hit_id);
+
 /* answer.c: ICMP answers about a packet that cannot go on, into a frame of their own. */
 enum sp_answer {
 	SP_ANSWER_TOO_BIG,
-	SP_ANSWER_TIME_EXCEEDED
+	SP_ANSWER_TIME_EXCEEDED,
+	SP_ANSWER_PROHIBITED,
 };
 void sp_answer_user(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
 		    const struct sp_packet *ip, struct sp_peer *peer, uint32_t mtu);
+/* To a packet that a rule rejects: a TCP reset, or that it is prohibited. */
+void sp_answer_reject(struct sp_worker *w, const uint8_t *data, const struct sp_packet *ip,
+		      struct sp_peer *peer);
 /* data is about to be dropped: it is changed to what its sender sent. */
 void sp_answer_outside(struct sp_worker *w, enum sp_answer kind, uint8_t *data,
 		       const struct sp_packet *ip, uint32_t mtu);

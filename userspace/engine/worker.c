@@ -45,6 +45,7 @@ int sp_worker_open(const struct sp_worker_config *config, struct sp_worker **ret
 	w->config = *config;
 	w->shared = shared;
 	w->lane = &shared->drops[(size_t)lane * SP_DROP_STRIDE];
+	w->hits = &shared->hits[(size_t)lane * (shared->rules_max + 1)];
 	for (uint32_t i = 0; i < config->iface_count; i++) {
 		if (config->ifaces[i].iface.slot < SP_IFACE_MAX)
 			w->ifaces[config->ifaces[i].iface.slot] = config->ifaces[i];

@@ -73,6 +73,7 @@ struct sp_worker {
 	struct sp_worker_config config;
 	struct sp_shared *shared;
 	struct sp_drop_cell *lane;
+	struct sp_rule_hit *hits; /* this worker's lane */
 	struct sp_engine_iface ifaces[SP_IFACE_MAX]; /* by slot; ifindex 0 = none */
 	struct sp_aead *aead;
 	struct sp_nat *nat;
@@ -97,6 +98,7 @@ struct sp_worker {
 	uint32_t fresh_count;
 	struct sp_flow_key gone[2 * SP_BATCH]; /* and to be removed */
 	uint32_t gone_count;
+	bool rejects; /* the rule that just denied wants an answer sent */
 
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
