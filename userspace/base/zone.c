@@ -9,10 +9,10 @@
 
 #include "base/cleanup.h"
 
-#define DATABASE  "/usr/share/zoneinfo/"
+#define DATABASE       "/usr/share/zoneinfo/"
 #define NAME_BYTES_MAX 63
-#define YEAR_MIN  1970
-#define YEAR_MAX  9999
+#define YEAR_MIN       1970
+#define YEAR_MAX       9999
 
 /* TZ as it was before, to be put back. */
 struct switched {

@@ -5,7 +5,7 @@
 
 #include "config/objects.h"
 
-enum sp_on_change { /* as enum sp_flow_on_change */
+enum sp_on_change {		/* as enum sp_flow_on_change */
 	SP_ON_CHANGE_KILL = 0,	/* judged again on the next packet, cut when denied */
 	SP_ON_CHANGE_KEEP = 1,	/* lets the flow end by itself */
 	SP_ON_CHANGE_GRACE = 2, /* cut grace_s after it is denied */
@@ -41,9 +41,9 @@ struct sp_config_rule {
 	struct sp_config_schedule schedule;
 	int64_t expires_s; /* since 1970; 0 = never */
 	struct sp_config_limit limit;
-	uint32_t hit_id; /* index + 1, unless the daemon keeps an older one */
+	uint32_t hit_id;		 /* index + 1, unless the daemon keeps an older one */
 	uint32_t bucket_up, bucket_down; /* of the limit, by the daemon; 0 = unlimited */
-	uint32_t pool; /* index in config->pools, or UINT32_MAX */
+	uint32_t pool;			 /* index in config->pools, or UINT32_MAX */
 	struct sp_config_source source;
 };
 

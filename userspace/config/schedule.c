@@ -155,8 +155,7 @@ SP_FIELD_READER(schedule)
 		&SP_MEMBER(object, struct sp_config_schedule, field->offset);
 
 	if (!config_setting_is_group(setting)) {
-		sp_config_expected(r, setting,
-				   "a group { days = ...; hours = ...; zone = ...; }");
+		sp_config_expected(r, setting, "a group { days = ...; hours = ...; zone = ...; }");
 		return;
 	}
 	*schedule = (struct sp_config_schedule){.days = ALL_DAYS, .to_min = DAY_MIN};

@@ -310,6 +310,8 @@ int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **r
 		rc = claim_prefixes(daemon, config);
 	if (!rc)
 		rc = sp_daemon_commit_policy(daemon, &plan);
+	if (!rc)
+		sp_daemon_retire_rules(daemon, config);
 	if (rc && !*ret_text)
 		*ret_text = text_of("apply the configuration", rc);
 	return rc;
@@ -343,11 +345,12 @@ static void warn_about_restart(const struct sp_config *old, const struct sp_conf
 	if (ifaces)
 		sp_warning("reload: interfaces changed: takes effect at the next restart");
 	if (a->workers != b->workers || a->flows_max != b->flows_max ||
-	    a->sessions_max != b->sessions_max || a->attach != b->attach ||
-	    strcmp(a->aead, b->aead) || strcmp(a->control_path, b->control_path) ||
-	    a->has_metrics != b->has_metrics)
-		sp_warning("reload: workers, flows_max, sessions_max, attach, aead, control and "
-			   "metrics take effect at the next restart");
+	    a->sessions_max != b->sessions_max || a->rules_max != b->rules_max ||
+	    a->attach != b->attach || strcmp(a->aead, b->aead) ||
+	    strcmp(a->control_path, b->control_path) || a->has_metrics != b->has_metrics)
+		sp_warning(
+			"reload: workers, flows_max, sessions_max, rules_max, attach, aead, control and "
+			"metrics take effect at the next restart");
 }
 
 int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text)

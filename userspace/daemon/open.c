@@ -30,6 +30,7 @@ static int open_dataplane(struct sp_daemon *daemon)
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
 					     .users_max = gateway->sessions_max + 2,
 					     .policy_nodes_max = POLICY_NODES_MAX,
+					     .rules_max = 2 * gateway->rules_max,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
 
@@ -378,6 +379,7 @@ static void close_peers_and_listeners(struct sp_daemon *daemon)
 		HASH_DEL(daemon->users, user);
 		free(user);
 	}
+	sp_daemon_forget_rules(daemon);
 }
 
 void sp_daemon_close(struct sp_daemon *daemon)

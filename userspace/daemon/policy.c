@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "sallyport/core/addr.h"
@@ -14,6 +15,15 @@
 /* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */
 static const struct sp_config_port_range shared_default = {20000, 32767};
 static const struct sp_config_port_range own_default = {1024, 65535};
+
+/* An image holds five windows of a schedule, of which there is one a day at the most. */
+#define RENEW_NS     (86400 * SP_NS_PER_S)
+#define CLOCK_SET_NS ((int64_t)SP_NS_PER_S)
+
+static int64_t clock_offset_ns(void)
+{
+	return (int64_t)(sp_clock_realtime_ns() - sp_clock_now_ns());
+}
 
 struct hosts {
 	struct ifaddrs *list;
@@ -128,6 +138,11 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 				     "simpler rules",
 				     needed, max) < 0)
 		*ret_text = NULL;
+	if (rc == -EMLINK && asprintf(ret_text,
+				      "policy: found more than %d rules with a schedule or an end "
+				      "that cover the same packets, expected fewer",
+				      SP_POLICY_CHOICES) < 0)
+		*ret_text = NULL;
 	return rc ? rc : plan_pools(config, ret_plan, ret_text);
 }
 
@@ -156,5 +171,44 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *pla
 	if (rc)
 		return rc;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
+	daemon->compiled_ns = sp_clock_now_ns();
+	daemon->compiled_offset_ns = clock_offset_ns();
 	return 0;
+}
+
+static bool has_schedules(const struct sp_config *config)
+{
+	for (uint32_t i = 0; i < config->rule_count; i++) {
+		if (sp_policy_is_timed(&config->rules[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool was_clock_set(const struct sp_daemon *daemon)
+{
+	int64_t moved_ns = clock_offset_ns() - daemon->compiled_offset_ns;
+
+	return moved_ns > CLOCK_SET_NS || moved_ns < -CLOCK_SET_NS;
+}
+
+void sp_daemon_renew_policy(struct sp_daemon *daemon)
+{
+	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
+	static struct sp_log_limit limit;
+	_cleanup_free_ char *text = NULL;
+	int rc;
+
+	if (!has_schedules(daemon->config) ||
+	    (sp_clock_now_ns() - daemon->compiled_ns < RENEW_NS && !was_clock_set(daemon)))
+		return;
+	rc = sp_daemon_plan_policy(daemon, daemon->config, &plan, &text);
+	if (!rc)
+		rc = sp_daemon_commit_policy(daemon, &plan);
+	if (rc)
+		sp_log_limited(&limit, SP_LOG_ERROR, "policy: failed to renew schedules: %s",
+			       text ? text : strerror(-rc));
+	else
+		sp_info("policy: schedules renewed, generation %u is in force",
+			daemon->shared->gateway->generation);
 }

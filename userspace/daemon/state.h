@@ -77,6 +77,13 @@ struct sp_user_state { /* names keep their ids over reloads */
 	char name[];
 };
 
+struct sp_rule_state { /* names keep their counters over reloads */
+	UT_hash_handle hh;
+	uint32_t hit_id;
+	bool in_force;
+	char key[SP_NAME_BYTES + 1];
+};
+
 struct sp_reload_result {
 	bool ok;
 	uint64_t at_realtime_ns;
@@ -112,6 +119,9 @@ struct sp_daemon {
 	uint32_t peer_limit;
 	uint32_t sweep_at;
 	struct sp_user_state *users;
+	struct sp_rule_state *rules;
+	uint64_t compiled_ns;	    /* when the policy in force was */
+	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
 	struct sp_control *control;
 	struct sp_exporter *exporter;

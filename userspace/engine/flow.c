@@ -239,7 +239,7 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	enum sp_reason r = sp_judge_ask(w, key, user_id, &answer);
 	struct sp_entry *entry;
 
-	sp_hits_decide(w, &answer);
+	sp_hits_decide(w, key, user_id, &answer);
 	if (r) {
 		sp_hits_packet(w, answer.hit_id);
 		return refuse(w, key, ends, &answer);

@@ -80,8 +80,9 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 			   struct sp_nexthop *ret_nexthop);
 void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
 
-/* hits.c: what each rule decided. */
-void sp_hits_decide(struct sp_worker *w, const struct sp_policy_answer *answer);
+/* hits.c: what each rule decided, counted and, where it wants so, told. */
+void sp_hits_decide(struct sp_worker *w, const struct sp_flow_key *key, uint32_t user_id,
+		    const struct sp_policy_answer *answer);
 void sp_hits_packet(struct sp_worker *w, uint32_t hit_id);
 
 /* answer.c: ICMP answers about a packet that cannot go on, into a frame of their own. */

@@ -96,7 +96,7 @@ void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_
 	sp_frame_put(&w->frames, data);
 }
 
-static bool push_event(struct sp_worker *w, const struct sp_engine_event *event)
+bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event)
 {
 	w->event_waiting = true;
 	return sp_ring_push(&w->events, event);
@@ -105,9 +105,9 @@ static bool push_event(struct sp_worker *w, const struct sp_engine_event *event)
 bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index)
 {
-	return push_event(w, &(struct sp_engine_event){.kind = kind,
-						       .peer_id = peer->id,
-						       .local_index = local_index});
+	return sp_worker_push(w, &(struct sp_engine_event){.kind = kind,
+							   .peer_id = peer->id,
+							   .local_index = local_index});
 }
 
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr)
@@ -116,8 +116,8 @@ void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_ad
 		return;
 	w->resolve_addr = *addr;
 	w->resolve_ns = w->now_ns;
-	push_event(w, &(struct sp_engine_event){
-			      .kind = SP_EVENT_RESOLVE, .ifindex = ifindex, .addr = *addr});
+	sp_worker_push(w, &(struct sp_engine_event){
+				  .kind = SP_EVENT_RESOLVE, .ifindex = ifindex, .addr = *addr});
 }
 
 void sp_worker_out(struct sp_worker *w, const struct sp_out *out)

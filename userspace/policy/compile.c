@@ -133,8 +133,8 @@ static uint32_t rule_services(struct compiler *c, const struct sp_config_rule *r
 static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 {
 	const struct sp_config_rule *rule = &c->config->rules[index];
-	uint32_t verdict = sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1)
-						   : leaf(index + 1);
+	uint32_t verdict =
+		sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1) : leaf(index + 1);
 	uint32_t slot[16] = {0}, service = rule_services(c, rule, verdict);
 	struct families named = {0};
 

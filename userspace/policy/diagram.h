@@ -41,7 +41,7 @@ struct sp_diagram {
 	uint32_t chain_count, chain_room, first_chain;
 	uint32_t *chain_table; /* chain + 1 by content */
 	uint32_t chain_mask;
-	int error;		      /* first failure; references are 0 from then on */
+	int error; /* first failure; references are 0 from then on */
 };
 
 #define SP_DIAGRAM_CHAIN_MAX 16 /* rules in a chain that do not always hold */

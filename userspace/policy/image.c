@@ -134,10 +134,10 @@ static void emit_choices(struct emitter *e, uint32_t first)
 	for (uint32_t i = 0; i < e->d->chain_count && first + i < e->max; i++) {
 		const struct sp_diagram_chain *chain = &e->d->chains[i];
 
-		e->nodes[first + i] = (struct sp_policy_node){
-			.kind = SP_POLICY_CHOICE,
-			.miss = leaf_index(chain->next),
-			.choice = {.verdict = 1 + chain->rule}};
+		e->nodes[first + i] =
+			(struct sp_policy_node){.kind = SP_POLICY_CHOICE,
+						.miss = leaf_index(chain->next),
+						.choice = {.verdict = 1 + chain->rule}};
 	}
 }
 

@@ -116,8 +116,8 @@ SP_ABI_SIZE(struct sp_policy_node, 96);
  * to a rule's name; the daemon clears it before it gives it to another.
  */
 struct sp_rule_hit {
-	__u64 packets; /* of users, carried or refused under the rule */
-	__u64 flows;   /* decided: begun or refused; in shadow mode, would have been */
+	__u64 packets;	/* of users, carried or refused under the rule */
+	__u64 flows;	/* decided: begun or refused; in shadow mode, would have been */
 	__u64 first_ns; /* CLOCK_MONOTONIC */
 	__u64 last_ns;
 };

@@ -17,8 +17,9 @@ SP_INLINE __u32 sp_reset_segment_bytes(const struct sp_packet *p)
 
 SP_INLINE void sp_reset_emit_ip(__u8 *out, const struct sp_packet *p)
 {
-	const __u8 v4[SP_IPV4_BYTES] = {0x45, 0, 0,	       SP_IPV4_BYTES + SP_TCP_BYTES, 0, 0,
-					0x40, 0, SP_RESET_TTL, SP_PROTO_TCP};
+	const __u8 v4[SP_IPV4_BYTES] = {
+		0x45,	      0,	   0, SP_IPV4_BYTES + SP_TCP_BYTES, 0, 0, 0x40, 0,
+		SP_RESET_TTL, SP_PROTO_TCP};
 	const __u8 v6[8] = {0x60, 0, 0, 0, 0, SP_TCP_BYTES, SP_PROTO_TCP, SP_RESET_TTL};
 
 	if (p->version == 6) {
@@ -59,8 +60,8 @@ SP_INLINE __u32 sp_reset_build(const void *ip, const struct sp_packet *p, void *
 	if (p->tcp_flags & SP_TCP_ACK) {
 		sp_store32(tcp + 4, sp_load32(in + 8));
 	} else {
-		sp_store32(tcp + 8, sp_swap32(sp_swap32(sp_load32(in + 4)) +
-					      sp_reset_segment_bytes(p)));
+		sp_store32(tcp + 8,
+			   sp_swap32(sp_swap32(sp_load32(in + 4)) + sp_reset_segment_bytes(p)));
 		tcp[13] |= SP_TCP_ACK;
 	}
 	sum = sp_csum_pseudo(&p->dst, &p->src, SP_PROTO_TCP, SP_TCP_BYTES);

@@ -57,18 +57,27 @@ Test(config_rules, days_hours_and_grace_by_form)
 		const char *text;
 		int rc;
 		uint32_t value;
-	} days[] = {{"mon", 0, 1},	  {"sun", 0, 0x40},	 {"mon-fri", 0, 0x1f},
-		    {"fri-mon", 0, 0x71}, {"mon-mon", 0, 1},	 {"mon-", -EINVAL, 0},
+	} days[] = {{"mon", 0, 1},	  {"sun", 0, 0x40},	  {"mon-fri", 0, 0x1f},
+		    {"fri-mon", 0, 0x71}, {"mon-mon", 0, 1},	  {"mon-", -EINVAL, 0},
 		    {"", -EINVAL, 0},	  {"monday", -EINVAL, 0}, {"mon-fri,sun", -EINVAL, 0}},
-	  grace[] = {{"grace 1 s", 0, 1},	     {"grace 86400s", 0, 86400},
-		     {"grace 0 s", -EINVAL, 0},	     {"grace 86401 s", -EINVAL, 0},
-		     {"grace 99999999999 s", -EINVAL, 0}, {"grace s", -EINVAL, 0},
-		     {"30 s", -EINVAL, 0},	     {"grace 5 m", -EINVAL, 0}},
-	  hours[] = {{"08:00-18:00", 0, 480 << 16 | 1080}, {"22:00-06:00", 0, 1320 << 16 | 360},
-		     {"00:00-24:00", 0, 1440},		   {"22:00-00:00", 0, 1320 << 16 | 1440},
-		     {"24:00-06:00", -EINVAL, 0},	   {"08:00-08:00", -EINVAL, 0},
-		     {"08:60-09:00", -EINVAL, 0},	   {"8:00-18:00", -EINVAL, 0},
-		     {"08:00-24:01", -EINVAL, 0},	   {"08:00", -EINVAL, 0}};
+	  grace[] = {{"grace 1 s", 0, 1},
+		     {"grace 86400s", 0, 86400},
+		     {"grace 0 s", -EINVAL, 0},
+		     {"grace 86401 s", -EINVAL, 0},
+		     {"grace 99999999999 s", -EINVAL, 0},
+		     {"grace s", -EINVAL, 0},
+		     {"30 s", -EINVAL, 0},
+		     {"grace 5 m", -EINVAL, 0}},
+	  hours[] = {{"08:00-18:00", 0, 480 << 16 | 1080},
+		     {"22:00-06:00", 0, 1320 << 16 | 360},
+		     {"00:00-24:00", 0, 1440},
+		     {"22:00-00:00", 0, 1320 << 16 | 1440},
+		     {"24:00-06:00", -EINVAL, 0},
+		     {"08:00-08:00", -EINVAL, 0},
+		     {"08:60-09:00", -EINVAL, 0},
+		     {"8:00-18:00", -EINVAL, 0},
+		     {"08:00-24:01", -EINVAL, 0},
+		     {"08:00", -EINVAL, 0}};
 	uint32_t value, to;
 
 	for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++) {

@@ -517,8 +517,8 @@ static void check_answer(const struct world *w, int want, const struct sp_policy
 	cr_assert_eq(a->rule_id, (uint32_t)want, "policy %u: rule %u, the model says %d", policy,
 		     a->rule_id, want);
 	cr_assert_eq(a->action, r->allow    ? SP_ACTION_ALLOW
-			       : r->reject ? SP_ACTION_REJECT
-					   : SP_ACTION_DENY);
+				: r->reject ? SP_ACTION_REJECT
+					    : SP_ACTION_DENY);
 	cr_assert_eq(a->grace_s, r->grace_s);
 	cr_assert_eq(a->hit_id, r->hit_id);
 	cr_assert_eq(a->bucket_up, r->bucket_up);
