@@ -51,6 +51,15 @@ SP_INLINE bool sp_flow_is_stale(const struct sp_xdp *x, const struct sp_flow *fl
 	       (flow->until_ns && x->now_ns >= flow->until_ns);
 }
 
+/* The rates of an answer: its rule's, then its user's. */
+SP_INLINE enum sp_reason sp_flow_take(const struct sp_xdp *x, const struct sp_flow *flow)
+{
+	if (flow->bucket_down && !sp_bucket_allows(x, flow->bucket_down, x->packet.l3_bytes))
+		return SP_R_LIMIT_RULE;
+	return sp_user_take(x, flow->user_id, false, x->packet.l3_bytes) ? SP_R_NONE
+									 : SP_R_LIMIT_DOWN;
+}
+
 SP_INLINE void sp_flow_count(const struct sp_xdp *x, const struct sp_flow_key *key,
 			     struct sp_flow *flow)
 {

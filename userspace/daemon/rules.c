@@ -51,7 +51,7 @@ static int add_state(struct sp_daemon *daemon, const char *key, uint8_t *used, u
 	state = calloc(1, sizeof(*state));
 	if (!state)
 		return -ENOMEM;
-	strcpy(state->key, key);
+	memcpy(state->key, key, strnlen(key, SP_NAME_BYTES));
 	state->hit_id = *free_id;
 	used[*free_id] = 1;
 	clear(daemon->shared, state->hit_id);
