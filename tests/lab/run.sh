@@ -6,7 +6,7 @@ dir=$(cd "$(dirname "$0")" && pwd)
 [ "$(id -u)" -eq 0 ] || { echo "the lab needs root" >&2 && exit 2; }
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
-	names=(core core_offload limits reload roaming restart keys mtu hairpin remove strangers many)
+	names=(core core_offload limits reload rules roaming restart keys mtu hairpin remove strangers many)
 fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
