@@ -41,6 +41,8 @@ struct sp_config {
 	uint32_t pool_count;
 	struct sp_config_rule *rules; /* in order, first match wins */
 	uint32_t rule_count;
+	struct sp_config_country *countries;
+	uint32_t country_count;
 	char **files; /* every file read, in order */
 	uint32_t file_count;
 };

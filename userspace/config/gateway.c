@@ -68,6 +68,7 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(rules_max),
 	 .min = 16,
 	 .max = SP_CONFIG_RULES_MAX},
+	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
 };
 

@@ -28,6 +28,7 @@ struct sp_config_gateway {
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
 	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
 	char *aead;		    /* "auto" or a back end's name */
+	char *geoip;		    /* MaxMind database, or NULL */
 };
 
 struct sp_config_iface {

@@ -110,6 +110,9 @@ void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *settin
 
 void sp_config_limits_settle(struct sp_config *config); /* user.c: defaults, once all is read */
 
+/* where.c: the addresses of every country that a rule names. */
+void sp_config_countries_read(struct sp_config_reader *r);
+
 /* names.c */
 void sp_config_names_add(struct sp_config_reader *r, enum sp_config_section_id space,
 			 const struct sp_config_name *name);

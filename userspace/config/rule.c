@@ -153,6 +153,7 @@ static void finish(struct sp_config_reader *r, config_setting_t *setting, void *
 static const struct sp_config_field fields[] = {
 	{.key = "name", .read = sp_field_name, .offset = AT(name), .required = true},
 	{.key = "from", .read = read_from, .required = true},
+	{.key = "from_where", .read = sp_field_where},
 	{.key = "to", .read = read_to, .required = true},
 	{.key = "service", .read = read_service},
 	{.key = "action", .read = read_action, .required = true},

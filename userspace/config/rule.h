@@ -18,6 +18,14 @@ struct sp_config_schedule {
 	uint32_t to_min;   /* 1 .. 1440; not above from_min: on the next day */
 };
 
+/* A country that some rule names, with its addresses by gateway.geoip. */
+struct sp_config_country {
+	char code[4];
+	struct sp_prefix *prefixes;
+	uint32_t prefix_count;
+	struct sp_config_source source; /* of the first rule that names it */
+};
+
 struct sp_config_rule {
 	char *name;
 	bool from_any;
@@ -25,6 +33,11 @@ struct sp_config_rule {
 	uint32_t user_count;
 	uint32_t *groups;
 	uint32_t group_count;
+	bool from_where; /* only from these outer addresses of the tunnel */
+	struct sp_prefix *from_prefixes;
+	uint32_t from_prefix_count;
+	uint32_t *from_countries; /* indexes in config->countries */
+	uint32_t from_country_count;
 	bool to_any;
 	bool to_gateway; /* "gateway": the gateway's own inner addresses */
 	uint32_t *destinations;

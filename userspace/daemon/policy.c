@@ -140,8 +140,14 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 		*ret_text = NULL;
 	if (rc == -EMLINK && asprintf(ret_text,
 				      "policy: found more than %d rules with a schedule or an end "
-				      "that cover the same packets, expected fewer",
+				      "that cover the same packets, or prefixes of from_where "
+				      "that hold the same address, expected fewer",
 				      SP_POLICY_CHOICES) < 0)
+		*ret_text = NULL;
+	if (rc == -EDOM && asprintf(ret_text,
+				    "policy: from_where: found more than %d places that rules "
+				    "tell apart, expected fewer",
+				    SP_POLICY_PLACES_MAX) < 0)
 		*ret_text = NULL;
 	return rc ? rc : plan_pools(config, ret_plan, ret_text);
 }

@@ -213,6 +213,8 @@ static enum sp_reason begin_inside(struct sp_worker *w, struct sp_entry *entry)
 	mate->grace_s = entry->grace_s;
 	mate->bucket_up = entry->bucket_up;
 	mate->bucket_down = entry->bucket_down;
+	mate->place = entry->place;
+	mate->place_seq = entry->place_seq;
 	mate->until_ns = mate->written_until_ns = entry->until_ns;
 	mate->from_peer = entry->to_peer;
 	mate->to_peer = entry->from_peer;
@@ -235,9 +237,14 @@ static bool has_quota(const struct sp_worker *w, uint32_t user_id)
 static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 			    const struct ends *ends, uint32_t user_id, struct sp_entry **ret_entry)
 {
+	struct sp_question question = {.original = key, .user_id = user_id};
 	struct sp_policy_answer answer;
-	enum sp_reason r = sp_judge_ask(w, key, user_id, &answer);
 	struct sp_entry *entry;
+	uint32_t place_seq;
+	enum sp_reason r;
+
+	question.place = sp_judge_place(w, ends->from, &place_seq);
+	r = sp_judge_ask(w, &question, &answer);
 
 	sp_hits_decide(w, key, user_id, &answer);
 	if (r) {
@@ -255,6 +262,8 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	entry->user_id = user_id;
 	entry->generation = entry->written_generation = w->generation;
 	sp_judge_take(entry, &answer);
+	entry->place = question.place;
+	entry->place_seq = place_seq;
 	entry->written_until_ns = entry->until_ns;
 	entry->pool_id = answer.pool_id;
 	entry->nat_addr = key->src;

@@ -34,6 +34,8 @@ struct sp_entry {
 	uint32_t written_generation; /* both halves in sp_flows say so */
 	uint64_t until_ns;	     /* to be judged again then; 0 = not */
 	uint64_t written_until_ns;
+	uint32_t place_seq; /* endpoint of its peer that place was found for; 0 = none yet */
+	uint8_t place;	    /* where that was, as the policy tells places apart */
 	uint32_t rule_id;
 	uint32_t hit_id;
 	uint32_t grace_s;

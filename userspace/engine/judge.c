@@ -12,21 +12,74 @@ static uint16_t icmp_of(uint8_t proto)
 	return proto == SP_PROTO_ICMPV6 ? SP_ICMP6_ECHO << 8 : 0;
 }
 
-enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
-			    uint32_t user_id, struct sp_policy_answer *ret_answer)
+enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_question *question,
+			    struct sp_policy_answer *ret_answer)
 {
+	const struct sp_flow_key *original = question->original;
 	struct sp_policy_query query = {.src = original->src,
 					.dst = original->dst,
-					.user_id = user_id,
+					.user_id = question->user_id,
 					.sport_be = original->sport_be,
 					.dport_be = original->dport_be,
 					.icmp = icmp_of(original->proto),
 					.proto = original->proto,
+					.place = question->place,
 					.now_ns = w->now_ns};
 
 	sp_policy_walk(&w->policy, &query, ret_answer);
 	w->rejects = ret_answer->action == SP_ACTION_REJECT;
 	return ret_answer->action == SP_ACTION_ALLOW ? SP_R_NONE : ret_answer->reason;
+}
+
+static bool has_places(const struct sp_worker *w)
+{
+	const struct sp_policy_node *header = SP_POLICY_NODE(&w->policy, 0);
+
+	return header && header->header.place_root;
+}
+
+uint8_t sp_judge_place(struct sp_worker *w, uint32_t peer_id, uint32_t *ret_seq)
+{
+	struct sp_endpoint endpoint;
+	struct sp_peer *peer;
+
+	*ret_seq = 0;
+	if (!peer_id || !has_places(w))
+		return 0;
+	peer = sp_peer_lookup(w->config.sessions, peer_id);
+	if (!peer)
+		return 0;
+	/* Read before the endpoint: what comes between is looked at again. */
+	*ret_seq = atomic_load_explicit(&peer->endpoint_seq, memory_order_acquire);
+	return sp_peer_endpoint_get(peer, &endpoint)
+		       ? (uint8_t)sp_policy_place(&w->policy, &endpoint.remote)
+		       : 0;
+}
+
+/* Who began the flow, seen from either of its sides. */
+static uint32_t beginner_of(const struct sp_entry *entry)
+{
+	return entry->side == SP_FLOW_ORIGINAL ? entry->from_peer : entry->to_peer;
+}
+
+bool sp_judge_has_moved(struct sp_worker *w, struct sp_entry *entry)
+{
+	uint32_t peer_id = beginner_of(entry), seq;
+	const struct sp_peer *peer;
+	uint8_t place;
+
+	if (!peer_id || !has_places(w))
+		return false;
+	peer = sp_peer_lookup(w->config.sessions, peer_id);
+	if (!peer ||
+	    atomic_load_explicit(&peer->endpoint_seq, memory_order_relaxed) == entry->place_seq)
+		return false;
+	place = sp_judge_place(w, peer_id, &seq);
+	if (entry->place_seq && place == entry->place) {
+		entry->place_seq = seq;
+		return false;
+	}
+	return true;
 }
 
 void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer)
@@ -40,10 +93,10 @@ void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer
 	entry->until_ns = answer->until_ns;
 }
 
-bool sp_judge_is_due(const struct sp_worker *w, const struct sp_entry *entry)
+bool sp_judge_is_due(struct sp_worker *w, struct sp_entry *entry)
 {
 	return entry->generation != w->generation ||
-	       (entry->until_ns && w->now_ns >= entry->until_ns);
+	       (entry->until_ns && w->now_ns >= entry->until_ns) || sp_judge_has_moved(w, entry);
 }
 
 enum sp_reason sp_judge_limit(struct sp_worker *w, const struct sp_entry *entry, uint32_t bytes)
@@ -91,6 +144,8 @@ static void take_over(struct sp_entry *entry, const struct sp_entry *from)
 	entry->bucket_up = from->bucket_up;
 	entry->bucket_down = from->bucket_down;
 	entry->until_ns = from->until_ns;
+	entry->place = from->place;
+	entry->place_seq = from->place_seq;
 	entry->generation = from->generation;
 }
 
@@ -98,10 +153,13 @@ enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry)
 {
 	struct sp_policy_answer answer;
 	struct sp_flow_key original;
+	struct sp_question question = {.original = &original, .user_id = entry->user_id};
 	enum sp_reason r;
 
 	sp_flow_original_key(entry, &original);
-	r = sp_judge_ask(w, &original, entry->user_id, &answer);
+	question.place = sp_judge_place(w, beginner_of(entry), &entry->place_seq);
+	entry->place = question.place;
+	r = sp_judge_ask(w, &question, &answer);
 	if (r && !is_spared(w, entry)) {
 		sp_flow_end(w, entry);
 		return r;

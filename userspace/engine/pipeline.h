@@ -28,13 +28,22 @@ void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
 void sp_seal_run(struct sp_worker *w);
 
 /* judge.c: the policy, and what a new policy or another hour means for a flow. */
-enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
-			    uint32_t user_id, struct sp_policy_answer *ret_answer);
+struct sp_question {
+	const struct sp_flow_key *original;
+	uint32_t user_id;
+	uint8_t place;
+};
+enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_question *question,
+			    struct sp_policy_answer *ret_answer);
+/* Where the peer's tunnel comes from; 0 for the gateway itself, and when no rule asks. */
+uint8_t sp_judge_place(struct sp_worker *w, uint32_t peer_id, uint32_t *ret_seq);
+/* Has the peer come from another place since the entry was judged? */
+bool sp_judge_has_moved(struct sp_worker *w, struct sp_entry *entry);
 /* The entry is of the rule that allowed it. */
 void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer);
 /* The limit of the entry's rule, in the entry's direction. */
 enum sp_reason sp_judge_limit(struct sp_worker *w, const struct sp_entry *entry, uint32_t bytes);
-bool sp_judge_is_due(const struct sp_worker *w, const struct sp_entry *entry);
+bool sp_judge_is_due(struct sp_worker *w, struct sp_entry *entry);
 /* An entry that is due; when it is denied, it is gone from everywhere. */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */

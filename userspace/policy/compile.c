@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "policy/diagram.h"
 #include "policy/image.h"
+#include "policy/place.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 #include "sallyport/core/addr.h"
@@ -35,11 +36,7 @@ struct compiler {
 	struct sp_diagram_sum *groups;
 	struct sp_diagram_sum *users;
 	struct sp_policy_schedules schedules;
-};
-
-/* An IPv4 and an IPv6 half, each over the address levels. */
-struct families {
-	struct sp_diagram_sum v4, v6;
+	struct sp_policy_places places;
 };
 
 static uint32_t leaf(uint32_t rule_id)
@@ -47,21 +44,8 @@ static uint32_t leaf(uint32_t rule_id)
 	return SP_DIAGRAM_LEAF | rule_id;
 }
 
-static void add_prefix(struct sp_diagram *d, struct families *f, const struct sp_prefix *p,
-		       uint32_t child)
-{
-	if (p->len >= 96 && sp_addr_is_v4(&p->addr))
-		sp_diagram_sum_add(d, &f->v4,
-				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b + 12,
-						     p->len - 96u, child));
-	else
-		sp_diagram_sum_add(d, &f->v6,
-				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b, p->len,
-						     child));
-}
-
 /* The gateway's own inner addresses; the configuration keeps them with their network's length. */
-static void add_gateway(struct compiler *c, struct families *f, uint32_t child)
+static void add_gateway(struct compiler *c, struct sp_policy_families *f, uint32_t child)
 {
 	for (uint32_t i = 0; i < c->config->wireguard_count; i++) {
 		const struct sp_config_wireguard *wg = &c->config->wireguards[i];
@@ -70,18 +54,18 @@ static void add_gateway(struct compiler *c, struct families *f, uint32_t child)
 			struct sp_prefix host = wg->addresses[k];
 
 			host.len = 128;
-			add_prefix(&c->d, f, &host, child);
+			sp_policy_families_add(&c->d, f, &host, child);
 		}
 	}
 }
 
-static void add_peers(struct compiler *c, struct families *f, uint32_t child)
+static void add_peers(struct compiler *c, struct sp_policy_families *f, uint32_t child)
 {
 	for (uint32_t i = 0; i < c->config->peer_count; i++) {
 		const struct sp_config_peer *peer = &c->config->peers[i];
 
 		for (uint32_t k = 0; k < peer->address_count; k++)
-			add_prefix(&c->d, f, &peer->addresses[k], child);
+			sp_policy_families_add(&c->d, f, &peer->addresses[k], child);
 	}
 }
 
@@ -136,7 +120,7 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 	uint32_t verdict =
 		sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1) : leaf(index + 1);
 	uint32_t slot[16] = {0}, service = rule_services(c, rule, verdict);
-	struct families named = {0};
+	struct sp_policy_families named = {0};
 
 	if (rule->to_gateway)
 		add_gateway(c, &named, service);
@@ -145,13 +129,14 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 			&c->config->destinations[rule->destinations[i]];
 
 		for (uint32_t k = 0; k < dst->prefix_count; k++)
-			add_prefix(&c->d, &named, &dst->prefixes[k], service);
+			sp_policy_families_add(&c->d, &named, &dst->prefixes[k], service);
 	}
 	slot[INNER_V4] = sp_diagram_sum_total(&c->d, &named.v4);
 	slot[INNER_V6] = sp_diagram_sum_total(&c->d, &named.v6);
 	slot[OUTER_V4] = rule->to_any ? service : slot[INNER_V4];
 	slot[OUTER_V6] = rule->to_any ? service : slot[INNER_V6];
-	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
+	return sp_policy_places_only(&c->places, &c->d, index,
+				     sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot));
 }
 
 static void add_rule(struct compiler *c, uint32_t index)
@@ -182,7 +167,7 @@ static uint32_t gateway_diagram(struct compiler *c)
 /* refs by user_id, padded to a multiple of 16, folded up to one root. */
 static uint32_t user_tree(struct sp_diagram *d, uint32_t *refs, uint32_t count)
 {
-	for (uint32_t level = SP_POLICY_LEVEL_SCOPE; level-- > SP_POLICY_LEVEL_USER;) {
+	for (uint32_t level = SP_POLICY_LEVEL_PLACE; level-- > SP_POLICY_LEVEL_USER;) {
 		uint32_t out = 0;
 
 		for (uint32_t i = 0; i < count; i += 16) {
@@ -264,7 +249,7 @@ static int rules_root(struct compiler *c, bool shadow, uint32_t *ret_root)
 
 static uint32_t scope_root(struct compiler *c)
 {
-	struct families inner = {0};
+	struct sp_policy_families inner = {0};
 	uint32_t slot[16] = {0};
 
 	add_gateway(c, &inner, leaf(0));
@@ -321,9 +306,14 @@ static void fill_head(const struct compiler *c, const struct sp_policy_header *f
 	fill_verdict(config, NULL, &nodes[1]);
 	for (uint32_t i = 0; i < config->rule_count; i++)
 		fill_verdict(config, &config->rules[i], &nodes[2 + i]);
-	for (uint32_t i = 0; i < h->choice_count; i++)
-		sp_policy_schedules_fill(&c->schedules, c->d.chains[i].rule - 1,
-					 &nodes[2 + config->rule_count + i].choice);
+	for (uint32_t i = 0; i < h->choice_count; i++) {
+		struct sp_policy_choice *choice = &nodes[2 + config->rule_count + i].choice;
+
+		if (c->d.chains[i].rule > config->rule_count)
+			*choice = (struct sp_policy_choice){.place = c->places.ids[i]};
+		else
+			sp_policy_schedules_fill(&c->schedules, c->d.chains[i].rule - 1, choice);
+	}
 }
 
 static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_image *ret_image,
@@ -336,7 +326,9 @@ static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_imag
 	int r;
 
 	roots.scope = scope_root(c);
-	r = rules_root(c, false, &roots.rules);
+	r = sp_policy_places_build(&c->places, &c->d, &roots.places);
+	if (!r)
+		r = rules_root(c, false, &roots.rules);
 	if (!r)
 		r = rules_root(c, true, &roots.shadow);
 	if (!r)
@@ -369,12 +361,15 @@ int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_
 		scratch = SCRATCH_MIN;
 	r = sp_policy_schedules_init(&c.schedules, config, time);
 	if (!r)
+		r = sp_policy_places_init(&c.places, config);
+	if (!r)
 		r = sp_diagram_init(&c.d, config->rule_count + 1,
 				    scratch > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch);
 	if (!r)
 		r = compile(&c, nodes_max, ret_image, &needed);
 	sp_diagram_fini(&c.d);
 	sp_policy_schedules_fini(&c.schedules);
+	sp_policy_places_fini(&c.places);
 	if (ret_needed && (!r || r == -E2BIG))
 		*ret_needed = needed;
 	return r;

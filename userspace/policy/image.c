@@ -161,6 +161,7 @@ int sp_policy_image_emit(const struct sp_diagram *d, const struct sp_policy_root
 	header.scope_root = emit(&e, roots->scope);
 	header.rule_root = emit(&e, roots->rules);
 	header.shadow_root = emit(&e, roots->shadow);
+	header.place_root = emit(&e, roots->places);
 	header.count = e.count;
 	if (e.no_memory || e.count > e.max) {
 		free(e.nodes);

@@ -11,15 +11,16 @@
 /* Levels of the key, from the top; every level is four bits. IPv4 uses eight address levels. */
 enum sp_policy_level {
 	SP_POLICY_LEVEL_USER = 0,   /* 8 */
-	SP_POLICY_LEVEL_SCOPE = 8,  /* 1 */
-	SP_POLICY_LEVEL_DST = 9,    /* 32 */
-	SP_POLICY_LEVEL_PROTO = 41, /* 2 */
-	SP_POLICY_LEVEL_PORT = 43,  /* 4 */
-	SP_POLICY_LEVEL_COUNT = 47,
+	SP_POLICY_LEVEL_PLACE = 8,  /* 2 */
+	SP_POLICY_LEVEL_SCOPE = 10, /* 1 */
+	SP_POLICY_LEVEL_DST = 11,   /* 32 */
+	SP_POLICY_LEVEL_PROTO = 43, /* 2 */
+	SP_POLICY_LEVEL_PORT = 45,  /* 4 */
+	SP_POLICY_LEVEL_COUNT = 49,
 };
 
 struct sp_policy_roots {
-	uint32_t scope, rules, shadow; /* references of the diagram */
+	uint32_t scope, rules, shadow, places; /* references of the diagram */
 };
 
 /*

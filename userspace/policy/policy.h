@@ -31,6 +31,7 @@ struct sp_policy_image {
  *  - the gateway itself may reach its peers' inner addresses and its own, without a rule.
  *  - outside its schedule, and after its end, a rule is as if it were not there.
  *  - a rule in shadow mode decides nothing.
+ * -EDOM: the outer addresses that rules name make more than SP_POLICY_PLACES_MAX places.
  * -EMLINK: more than SP_POLICY_CHOICES rules with a schedule or an end lie over one another.
  */
 int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,

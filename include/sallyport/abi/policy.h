@@ -15,6 +15,7 @@
  *   scope diagram:  destination -> 1 if it is an inner address (a peer's or the gateway's own)
  *   rule diagram:   user, scope and family, destination, service -> verdict or choice
  *   shadow diagram: the same for the rules that only count
+ *   place diagram:  outer address of a tunnel, as scope and destination -> choice with its place
  */
 #define SP_POLICY_MAGIC 0x53506c79u /* "SPly" */
 
@@ -38,7 +39,8 @@ struct sp_policy_header {
 	char name[SP_NAME_BYTES]; /* of the gateway */
 	__u32 shadow_root;	  /* branch, or 0: no rule in shadow mode */
 	__u32 choice_count;
-	__u32 reserved[4];
+	__u32 place_root; /* branch, or 0: no rule asks where a tunnel comes from */
+	__u32 reserved[3];
 };
 
 /* Node 1 + rule_id. rule_id 0: the gateway's own traffic to its peers, allowed without a rule. */
@@ -59,8 +61,9 @@ struct sp_policy_rule {
 };
 
 /* A verdict that holds in these windows only; outside of them the node's miss decides. */
-#define SP_POLICY_WINDOWS 5
-#define SP_POLICY_CHOICES 16 /* at most so many in a row */
+#define SP_POLICY_WINDOWS    5
+#define SP_POLICY_CHOICES    16 /* at most so many in a row */
+#define SP_POLICY_PLACES_MAX 255
 
 struct sp_policy_window {
 	__u64 from_ns; /* CLOCK_MONOTONIC */
@@ -68,13 +71,13 @@ struct sp_policy_window {
 };
 struct sp_policy_choice {
 	__u32 verdict; /* node of a rule */
-	__u32 pad;
+	__u32 place;   /* leaf of the place diagram: what the key's place is */
 	struct sp_policy_window windows[SP_POLICY_WINDOWS]; /* in order; both 0 = unused */
 };
 
 /* Which 64 bits of the key a branch reads. */
 enum sp_policy_word {
-	SP_POLICY_WORD_WHO = 0,	     /* user_id << 4 | family and scope */
+	SP_POLICY_WORD_WHO = 0,	     /* user_id << 12 | place << 4 | family and scope */
 	SP_POLICY_WORD_DST_HIGH = 1, /* IPv4: address << 32 */
 	SP_POLICY_WORD_DST_LOW = 2,
 	SP_POLICY_WORD_SERVICE = 3, /* protocol << 16 | destination port */

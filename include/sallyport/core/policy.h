@@ -39,38 +39,8 @@ SP_INLINE void sp_policy_view_init(struct sp_policy_view *view, const struct sp_
 
 #ifdef SP_POLICY_NODE
 
-/* Levels of the rule diagram: 9 of user and scope, 32 of the address, 6 of the service. */
-#define SP_POLICY_STEPS 48
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define SP_POLICY_BE64(x) __builtin_bswap64(x)
-#define SP_POLICY_BE16(x) __builtin_bswap16(x)
-#else
-#define SP_POLICY_BE64(x) (x)
-#define SP_POLICY_BE16(x) (x)
-#endif
-
-struct sp_policy_key {
-	__u64 word[SP_POLICY_WORDS];
-};
-
-/* Ports do not apply to ICMP and ICMPv6. */
-SP_INLINE void sp_policy_key_init(struct sp_policy_key *key, const struct sp_policy_query *q)
-{
-	const union sp_addr_words *dst = (const union sp_addr_words *)&q->dst;
-	__u64 port = q->proto == 1 || q->proto == 58 ? 0 : SP_POLICY_BE16(q->dport_be);
-
-	key->word[SP_POLICY_WORD_SERVICE] = (__u64)q->proto << 16 | port;
-	if (sp_addr_is_v4(&q->dst)) {
-		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4;
-		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[1]) << 32;
-		key->word[SP_POLICY_WORD_DST_LOW] = 0;
-	} else {
-		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4 | SP_POLICY_SCOPE_V6;
-		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[0]);
-		key->word[SP_POLICY_WORD_DST_LOW] = SP_POLICY_BE64(dst->w64[1]);
-	}
-}
+/* Levels of the rule diagram: 11 of user, place and scope, 32 of the address, 6 of the service. */
+#define SP_POLICY_STEPS 50
 
 /* The verdict or choice that the key leads to, or NULL. */
 SP_INLINE const struct sp_policy_node *sp_policy_descend(const struct sp_policy_view *view,
@@ -110,6 +80,20 @@ SP_INLINE const struct sp_policy_node *sp_policy_settle(const struct sp_policy_v
 		node = ref ? SP_POLICY_NODE(view, ref) : (void *)0;
 	}
 	return node && node->kind == SP_POLICY_RULE ? node : (void *)0;
+}
+
+/* The place of a tunnel that comes from addr; 0: no rule names it. */
+SP_INLINE __u32 sp_policy_place(const struct sp_policy_view *view, const struct sp_addr *addr)
+{
+	const struct sp_policy_node *node = SP_POLICY_NODE(view, 0);
+	struct sp_policy_query query = {.dst = *addr};
+	struct sp_policy_key key;
+
+	if (!node || node->kind != SP_POLICY_HEADER || !node->header.place_root)
+		return 0;
+	sp_policy_key_init(&key, &query);
+	node = sp_policy_descend(view, node->header.place_root, &key);
+	return node && node->kind == SP_POLICY_CHOICE ? node->choice.place : 0;
 }
 
 SP_INLINE void sp_policy_walk(const struct sp_policy_view *view, const struct sp_policy_query *q,

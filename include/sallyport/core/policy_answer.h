@@ -15,8 +15,8 @@ struct sp_policy_query {
 	__be16 sport_be;
 	__be16 dport_be; /* ICMP: type << 8 | code in host order is icmp */
 	__u16 icmp;
-	__u8 proto; /* IPPROTO_* ; ICMPv6 = 58 */
-	__u8 pad;
+	__u8 proto;   /* IPPROTO_* ; ICMPv6 = 58 */
+	__u8 place;   /* sp_policy_place of the tunnel's outer address; 0 = none */
 	__u64 now_ns; /* CLOCK_MONOTONIC */
 };
 
@@ -73,6 +73,37 @@ SP_INLINE void sp_policy_answer_init(struct sp_policy_answer *a, const struct sp
 	a->grace_s = rule->grace_s;
 	a->bucket_up = rule->bucket_up;
 	a->bucket_down = rule->bucket_down;
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SP_POLICY_BE64(x) __builtin_bswap64(x)
+#define SP_POLICY_BE16(x) __builtin_bswap16(x)
+#else
+#define SP_POLICY_BE64(x) (x)
+#define SP_POLICY_BE16(x) (x)
+#endif
+
+struct sp_policy_key {
+	__u64 word[SP_POLICY_WORDS];
+};
+
+/* Ports do not apply to ICMP and ICMPv6. */
+SP_INLINE void sp_policy_key_init(struct sp_policy_key *key, const struct sp_policy_query *q)
+{
+	const union sp_addr_words *dst = (const union sp_addr_words *)&q->dst;
+	__u64 who = (__u64)q->user_id << 12 | (q->place & 0xff) << 4;
+	__u64 port = q->proto == 1 || q->proto == 58 ? 0 : SP_POLICY_BE16(q->dport_be);
+
+	key->word[SP_POLICY_WORD_SERVICE] = (__u64)q->proto << 16 | port;
+	if (sp_addr_is_v4(&q->dst)) {
+		key->word[SP_POLICY_WORD_WHO] = who;
+		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[1]) << 32;
+		key->word[SP_POLICY_WORD_DST_LOW] = 0;
+	} else {
+		key->word[SP_POLICY_WORD_WHO] = who | SP_POLICY_SCOPE_V6;
+		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[0]);
+		key->word[SP_POLICY_WORD_DST_LOW] = SP_POLICY_BE64(dst->w64[1]);
+	}
 }
 
 #endif

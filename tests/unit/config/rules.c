@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "base/addr.h"
 #include "base/zone.h"
 #include "config/config.h"
 #include "config/units.h"
@@ -48,6 +49,101 @@ Test(config_rules, take_every_option)
 	cr_expect_eq(rule->expires_s, 0);
 	cr_expect_eq(rule->hit_id, 2);
 	sp_config_close(config);
+	sandbox_leave();
+}
+
+static bool holds(const struct sp_config_country *country, const char *address)
+{
+	struct sp_prefix host;
+
+	cr_assert_eq(sp_prefix_parse(address, &host), 0);
+	for (uint32_t i = 0; i < country->prefix_count; i++) {
+		const struct sp_prefix *p = &country->prefixes[i];
+		uint32_t bit = 0;
+
+		while (bit < p->len &&
+		       !((p->addr.b[bit / 8] ^ host.addr.b[bit / 8]) >> (7 - bit % 8) & 1))
+			bit++;
+		if (bit == p->len)
+			return true;
+	}
+	return false;
+}
+
+static const char where_text[] =
+	"gateway = { geoip = \"geoip.mmdb\"; };\n"
+	"interfaces = ( { name = \"eth0\"; roles = [\"tunnel\", \"egress\"]; } );\n"
+	"policy = ( { name = \"a\"; from = \"any\"; to = \"any\"; action = \"allow\";\n"
+	"	from_where = [\"192.0.2.0/24\", \"country:DE\", \"country:FR\"]; },\n"
+	"	{ name = \"b\"; from = \"any\"; to = \"any\"; action = \"deny\"; from_where = \"country:%s\"; } );\n";
+
+static void write_where(const char *country)
+{
+	char *file, *db;
+
+	cr_assert_gt(asprintf(&file, where_text, country), 0);
+	sandbox_text("a.conf", file);
+	free(file);
+	db = realpath("data/../../../data/geoip.mmdb", NULL);
+	cr_assert(db);
+	cr_assert(symlink(db, "geoip.mmdb") == 0 || errno == EEXIST);
+	free(db);
+}
+
+Test(config_rules, places_are_prefixes_and_countries)
+{
+	struct sp_config_errors errors;
+	struct sp_config *config = NULL;
+
+	sandbox_enter();
+	write_where("FR");
+	cr_assert_eq(sp_config_open("a.conf", &config, &errors), 0, "%s",
+		     errors.count ? errors.list[0].text : "");
+	cr_assert_eq(config->country_count, 2);
+	cr_expect_eq(config->rules[0].from_prefix_count, 1);
+	cr_expect_eq(config->rules[0].from_country_count, 2);
+	cr_expect_eq(config->rules[1].from_countries[0], 1);
+	cr_expect_not(config->rules[1].from_prefix_count);
+	cr_expect_str_eq(config->countries[0].code, "DE");
+	cr_expect_eq(config->countries[0].prefix_count, 3, "each network once");
+	cr_expect(holds(&config->countries[0], "198.51.100.127"));
+	cr_expect_not(holds(&config->countries[0], "198.51.100.128"));
+	cr_expect(holds(&config->countries[1], "198.51.100.128"));
+	cr_expect(holds(&config->countries[0], "203.0.113.9"));
+	cr_expect(holds(&config->countries[0], "2001:db8:49:1::1"));
+	cr_expect_not(holds(&config->countries[0], "2001:db8:33::1"));
+	cr_expect_not(holds(&config->countries[0], "192.0.2.1"));
+	sp_config_close(config);
+	sandbox_leave();
+}
+
+static void expect_mistake(const char *want)
+{
+	struct sp_config_errors errors;
+	struct sp_config *config = NULL;
+
+	cr_assert_eq(sp_config_open("a.conf", &config, &errors), -EINVAL, "%s", want);
+	cr_expect_eq(errors.count, 1);
+	cr_expect_str_eq(errors.list[0].text, want);
+	sp_config_errors_fini(&errors);
+}
+
+Test(config_rules, countries_that_nobody_knows)
+{
+	sandbox_enter();
+	write_where("XX");
+	expect_mistake("a.conf:5: from_where: found \"country:XX\", expected a country that "
+		       "gateway.geoip has addresses of");
+	write_where("Germany");
+	expect_mistake(
+		"a.conf:5: policy.b.from_where: found \"country:Germany\", expected a country "
+		"of ISO 3166-1 such as \"country:DE\"");
+	write_where("DE");
+	cr_assert_eq(unlink("geoip.mmdb"), 0);
+	sandbox_write("geoip.mmdb", "not a database", 14, 0644);
+	expect_mistake(
+		"a.conf: gateway.geoip: found \"./geoip.mmdb\" (The MaxMind DB file contains "
+		"invalid metadata), expected a MaxMind database");
 	sandbox_leave();
 }
 

@@ -356,3 +356,57 @@ Test(engine_options, log_lines_above_the_rate_are_counted)
 	cr_expect_eq(h.w->log_lost, 99);
 	house_close(&h);
 }
+
+static void go_to(struct house *h, const char *outer)
+{
+	struct sp_endpoint at;
+
+	cr_assert(sp_peer_endpoint_get(h->peers[ALICE].peer, &at));
+	at.remote = addr_of(outer);
+	sp_peer_endpoint_set(h->peers[ALICE].peer, &at);
+	h->peers[ALICE].address = outer;
+}
+
+Test(engine_options, rule_for_a_place_holds_only_there)
+{
+	struct rule rules[] = {{"192.0.2.0/24", true, .where = "198.51.100.0/24"},
+			       {"192.0.2.0/25", .where = "198.51.0.0/16"}};
+	struct house h;
+
+	house_open(&h);
+	house_rules(&h, rules, 2);
+	cr_assert_eq(house_say(&h, ALICE, &udp), 0);
+	cr_expect_eq(house_drops(&h, SP_DIR_UP, SP_R_POLICY_DEFAULT), 1, "from elsewhere: no rule");
+	go_to(&h, "198.51.100.7");
+	h.now_ns += 2 * S_NS;
+	cr_assert_eq(house_say(&h, ALICE, &udp), 1);
+	go_to(&h, "198.51.100.8");
+	cr_assert_eq(house_say(&h, ALICE, &udp), 1, "the same place");
+	go_to(&h, "198.51.7.8");
+	cr_assert_eq(house_say(&h, ALICE, &udp), 0, "the flow is judged again at once");
+	cr_expect_eq(house_drops(&h, SP_DIR_UP, SP_R_POLICY_DENY), 1);
+	cr_expect_eq(h.w->user_flows[2], 0);
+	house_close(&h);
+}
+
+Test(engine_options, peer_that_moved_loses_what_it_only_listens_to)
+{
+	struct rule rules[] = {{"192.0.2.0/24", true, .where = "192.0.2.0/24"},
+			       {"198.51.100.0/24", true}};
+	struct packet answer = packet_make(&back);
+	struct house h;
+
+	house_open(&h);
+	house_rules(&h, rules, 2);
+	cr_assert_eq(house_say(&h, ALICE, &udp), 1);
+	h.now_ns += S_NS;
+	sp_housekeep(h.w, h.now_ns);
+	cr_expect_eq(h.w->user_flows[2], 1);
+	go_to(&h, "198.51.100.7");
+	h.now_ns += S_NS;
+	sp_housekeep(h.w, h.now_ns);
+	cr_expect_eq(h.w->user_flows[2], 0);
+	house_down(&h, ALICE, &answer, SP_META_STALE);
+	cr_expect_eq(house_run(&h), 0);
+	house_close(&h);
+}

@@ -19,6 +19,7 @@ struct rule {
 	uint32_t grace_s;
 	int64_t expires_s; /* from now, on both clocks */
 	uint32_t bucket_up, bucket_down;
+	const char *where; /* outer prefix */
 };
 
 #define RULES_MAX 12
@@ -31,7 +32,7 @@ static inline void rules_apply(const struct rule *rules, uint32_t count, uint32_
 	struct sp_config_rule list[RULES_MAX] = {0};
 	struct sp_config_destination destinations[RULES_MAX] = {0};
 	struct sp_config_service services[RULES_MAX] = {0};
-	struct sp_prefix prefixes[RULES_MAX], inner[4], gateway[2];
+	struct sp_prefix prefixes[RULES_MAX], wheres[RULES_MAX], inner[4], gateway[2];
 	uint32_t index[RULES_MAX];
 	struct sp_config_user users[2] = {{.name = "alice", .id = 2}, {.name = "bob", .id = 3}};
 	struct sp_config_peer peers[2] = {{.addresses = inner, .address_count = 2},
@@ -88,6 +89,11 @@ static inline void rules_apply(const struct rule *rules, uint32_t count, uint32_
 			cr_assert_eq(sp_prefix_parse(rules[i].prefix, &prefixes[i]), 0);
 	}
 	for (uint32_t i = 0; i < count; i++) {
+		list[i].from_where = rules[i].where;
+		list[i].from_prefixes = &wheres[i];
+		list[i].from_prefix_count = rules[i].where ? 1 : 0;
+		if (rules[i].where)
+			cr_assert_eq(sp_prefix_parse(rules[i].where, &wheres[i]), 0);
 		if (rules[i].expires_s)
 			list[i].expires_s =
 				(int64_t)(time.realtime_ns / 1000000000) + rules[i].expires_s;
