@@ -103,6 +103,7 @@ struct sp_config_service {
 	uint8_t proto; /* IPPROTO_*; 0 = any; "icmp" covers ICMP and ICMPv6 as IPPROTO_ICMP */
 	struct sp_config_port_range *ports; /* destination ports; none = all */
 	uint32_t port_count;
+	bool echo_request; /* of ICMP and ICMPv6: this type only; false: all of them */
 	struct sp_config_source source;
 };
 

@@ -14,6 +14,7 @@
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 #include "sallyport/core/addr.h"
+#include "sallyport/core/wire.h"
 
 /* Slots of the scope level, as the low bits of the first key word. */
 #define OUTER_V4 0
@@ -74,6 +75,16 @@ static uint32_t proto_diagram(struct sp_diagram *d, uint8_t proto, uint32_t chil
 	return sp_diagram_prefix(d, SP_POLICY_LEVEL_PROTO, &proto, 8, child);
 }
 
+static uint32_t icmp_diagram(struct sp_diagram *d, const struct sp_config_service *service,
+			     uint8_t proto, uint32_t child)
+{
+	uint32_t type = (proto == IPPROTO_ICMP ? SP_ICMP_ECHO : SP_ICMP6_ECHO) << 8;
+
+	if (service->echo_request)
+		child = sp_diagram_range(d, SP_POLICY_LEVEL_PORT, 4, type, type | 0xff, child);
+	return proto_diagram(d, proto, child);
+}
+
 static uint32_t service_diagram(struct sp_diagram *d, const struct sp_config_service *service,
 				uint32_t child)
 {
@@ -81,8 +92,8 @@ static uint32_t service_diagram(struct sp_diagram *d, const struct sp_config_ser
 	uint32_t ports = child;
 
 	if (service->proto == IPPROTO_ICMP || service->proto == IPPROTO_ICMPV6)
-		return sp_diagram_min(d, proto_diagram(d, IPPROTO_ICMP, child),
-				      proto_diagram(d, IPPROTO_ICMPV6, child));
+		return sp_diagram_min(d, icmp_diagram(d, service, IPPROTO_ICMP, child),
+				      icmp_diagram(d, service, IPPROTO_ICMPV6, child));
 	if (service->port_count) {
 		for (uint32_t i = 0; i < service->port_count; i++)
 			sp_diagram_sum_add(d, &sum,

@@ -80,7 +80,7 @@ enum sp_policy_word {
 	SP_POLICY_WORD_WHO = 0,	     /* user_id << 12 | place << 4 | family and scope */
 	SP_POLICY_WORD_DST_HIGH = 1, /* IPv4: address << 32 */
 	SP_POLICY_WORD_DST_LOW = 2,
-	SP_POLICY_WORD_SERVICE = 3, /* protocol << 16 | destination port */
+	SP_POLICY_WORD_SERVICE = 3, /* protocol << 16 | destination port, or ICMP type and code */
 	SP_POLICY_WORDS = 4,
 };
 

@@ -87,12 +87,12 @@ struct sp_policy_key {
 	__u64 word[SP_POLICY_WORDS];
 };
 
-/* Ports do not apply to ICMP and ICMPv6. */
+/* ICMP and ICMPv6 have their type and code where others have ports. */
 SP_INLINE void sp_policy_key_init(struct sp_policy_key *key, const struct sp_policy_query *q)
 {
 	const union sp_addr_words *dst = (const union sp_addr_words *)&q->dst;
 	__u64 who = (__u64)q->user_id << 12 | (q->place & 0xff) << 4;
-	__u64 port = q->proto == 1 || q->proto == 58 ? 0 : SP_POLICY_BE16(q->dport_be);
+	__u64 port = q->proto == 1 || q->proto == 58 ? q->icmp : SP_POLICY_BE16(q->dport_be);
 
 	key->word[SP_POLICY_WORD_SERVICE] = (__u64)q->proto << 16 | port;
 	if (sp_addr_is_v4(&q->dst)) {

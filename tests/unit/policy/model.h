@@ -63,13 +63,14 @@ static inline bool model_to(const struct sp_config *c, const struct sp_config_ru
 }
 
 static inline bool model_service(const struct sp_config *c, const struct sp_config_rule *r,
-				 uint8_t proto, uint16_t port)
+				 uint8_t proto, uint16_t port, uint16_t icmp)
 {
 	for (uint32_t i = 0; i < r->service_count; i++) {
 		const struct sp_config_service *s = &c->services[r->services[i]];
 
 		if (s->proto == IPPROTO_ICMP) {
-			if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+			if ((proto == IPPROTO_ICMP && (!s->echo_request || icmp >> 8 == 8)) ||
+			    (proto == IPPROTO_ICMPV6 && (!s->echo_request || icmp >> 8 == 128)))
 				return true;
 			continue;
 		}
@@ -138,7 +139,7 @@ static inline int model(const struct sp_config *c, const struct sp_policy_query 
 		if (c->rules[i].shadow == shadow && model_when(&c->rules[i], in->now) &&
 		    model_where(c, &c->rules[i], &in->outer) && model_from(c, &c->rules[i], user) &&
 		    model_to(c, &c->rules[i], &q->dst) &&
-		    model_service(c, &c->rules[i], q->proto, ntohs(q->dport_be)))
+		    model_service(c, &c->rules[i], q->proto, ntohs(q->dport_be), q->icmp))
 			return (int)i + 1;
 	return -1;
 }

@@ -32,6 +32,7 @@ static inline void random_objects(struct world *w)
 	for (uint32_t i = 0; i < c->service_count; i++) {
 		w->services[i].proto = rnd(5) ? protos[rnd(3)] : (uint8_t)(rnd(2) * 47);
 		w->services[i].ports = w->ports[i];
+		w->services[i].echo_request = rnd(2);
 		w->services[i].port_count = rnd(5);
 		for (uint32_t k = 0; k < 4; k++) {
 			w->ports[i][k].min = random_port();
@@ -124,6 +125,7 @@ static inline struct sp_policy_query random_query(const struct world *w)
 				   ? w->users[rnd(w->config.user_count)].id
 				   : rnd(w->config.user_count * user_id_step + 4),
 		.dport_be = htons(random_port()),
+		.icmp = (uint16_t)((rnd(3) ? 8u << (rnd(2) * 4) : rnd(256)) << 8 | rnd(2)),
 		.proto = rnd(8) ? protos[rnd(6)] : (uint8_t)rnd(256),
 	};
 
