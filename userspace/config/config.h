@@ -18,6 +18,7 @@
 #define SP_CONFIG_SERVICES_MAX	     65536u
 #define SP_CONFIG_POOLS_MAX	     64u
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
+#define SP_CONFIG_POLICY_NODES_MAX   (1u << 24)
 #define SP_CONFIG_RULES_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
 

@@ -29,6 +29,16 @@ bool sp_config_prefix_contains(const struct sp_prefix *prefix, const struct sp_a
 void sp_config_key_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
 			struct sp_key *ret_key);
 
+/* feed.c: prefixes from wherever they come, and those of a file, one a line. */
+struct sp_config_prefixes {
+	struct sp_prefix *list;
+	uint32_t count, room;
+};
+bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixes *prefixes,
+			    const struct sp_prefix *prefix);
+void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
+			 struct sp_config_prefixes *prefixes);
+
 /* One prefix without host bits, as an element of a list. */
 bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_prefix);
 /* Short IPv6 prefixes become those around the IPv4 addresses, which they do not mean. */

@@ -68,6 +68,11 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(rules_max),
 	 .min = 16,
 	 .max = SP_CONFIG_RULES_MAX},
+	{.key = "policy_nodes_max",
+	 .read = sp_field_u32,
+	 .offset = AT(policy_nodes_max),
+	 .min = 1024,
+	 .max = SP_CONFIG_POLICY_NODES_MAX},
 	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
 };
@@ -84,6 +89,7 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	gateway->sessions_max = 16384;
 	gateway->handshakes_per_s = 20;
 	gateway->rules_max = 4096;
+	gateway->policy_nodes_max = 65536;
 }
 
 void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *setting)

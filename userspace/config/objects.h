@@ -26,6 +26,7 @@ struct sp_config_gateway {
 	uint32_t sessions_max;	    /* default 16384 */
 	uint32_t attach;	    /* 0 auto, 1 native, 2 generic: enum sp_attach_mode */
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
+	uint32_t policy_nodes_max;  /* of 96 bytes, in one half of the image; default 65536 */
 	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
 	char *aead;		    /* "auto" or a back end's name */
 	char *geoip;		    /* MaxMind database, or NULL */

@@ -97,6 +97,10 @@ void sp_config_documents_read(struct sp_config_reader *r, const char *path);
 bool sp_config_main_read(struct sp_config_reader *r, const char *path); /* without conf.d */
 /* scan.c: false after recording what libconfig must not be shown. */
 bool sp_config_scan(struct sp_config_reader *r, const char *file, const char *text);
+/* A copy of the name that lives as long as the configuration, among its files. NULL: no memory. */
+const char *sp_config_file_add(struct sp_config_reader *r, const char *path);
+/* The whole file with a NUL behind it, to be freed; NULL after recording why not. */
+char *sp_config_file_read(struct sp_config_reader *r, const char *file, size_t *ret_len);
 void sp_config_documents_fini(struct sp_config_reader *r);
 /* A path as the file means it, relative to its own directory. NULL: no memory (noted in r). */
 char *sp_config_path(struct sp_config_reader *r, const config_setting_t *setting, const char *text);

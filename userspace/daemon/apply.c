@@ -346,10 +346,11 @@ static void warn_about_restart(const struct sp_config *old, const struct sp_conf
 		sp_warning("reload: interfaces changed: takes effect at the next restart");
 	if (a->workers != b->workers || a->flows_max != b->flows_max ||
 	    a->sessions_max != b->sessions_max || a->rules_max != b->rules_max ||
-	    a->attach != b->attach || strcmp(a->aead, b->aead) ||
-	    strcmp(a->control_path, b->control_path) || a->has_metrics != b->has_metrics)
+	    a->policy_nodes_max != b->policy_nodes_max || a->attach != b->attach ||
+	    strcmp(a->aead, b->aead) || strcmp(a->control_path, b->control_path) ||
+	    a->has_metrics != b->has_metrics)
 		sp_warning(
-			"reload: workers, flows_max, sessions_max, rules_max, attach, aead, control and "
+			"reload: workers, flows_max, sessions_max, rules_max, policy_nodes_max, attach, aead, control and "
 			"metrics take effect at the next restart");
 }
 

@@ -18,9 +18,8 @@
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
-#define POLICY_NODES_MAX 65536 /* of one half */
-#define WORKER_FRAMES	 8192
-#define INDEX_ROOM	 6 /* local indexes a peer: four keypairs, and handshakes under way */
+#define WORKER_FRAMES 8192
+#define INDEX_ROOM    6 /* local indexes a peer: four keypairs, and handshakes under way */
 
 static int open_dataplane(struct sp_daemon *daemon)
 {
@@ -29,7 +28,7 @@ static int open_dataplane(struct sp_daemon *daemon)
 					     .flows_max = gateway->flows_max,
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
 					     .users_max = gateway->sessions_max + 2,
-					     .policy_nodes_max = POLICY_NODES_MAX,
+					     .policy_nodes_max = gateway->policy_nodes_max,
 					     .rules_max = 2 * gateway->rules_max,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);

@@ -133,10 +133,12 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 	uint32_t needed = 0, max = daemon->shared->policy_nodes_max;
 	int rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
 
-	if (rc == -E2BIG && asprintf(ret_text,
-				     "policy: needs %u nodes, but only %u fit: write fewer or "
-				     "simpler rules",
-				     needed, max) < 0)
+	if (rc == -E2BIG &&
+	    asprintf(ret_text,
+		     "policy: needs %u nodes (%u MiB, twice), but "
+		     "gateway.policy_nodes_max is %u: write fewer or simpler rules, "
+		     "or raise it and restart",
+		     needed, needed / 10922 + 1, max) < 0)
 		*ret_text = NULL;
 	if (rc == -EMLINK && asprintf(ret_text,
 				      "policy: found more than %d rules with a schedule or an end "

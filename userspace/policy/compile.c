@@ -46,7 +46,7 @@ static uint32_t leaf(uint32_t rule_id)
 }
 
 /* The gateway's own inner addresses; the configuration keeps them with their network's length. */
-static void add_gateway(struct compiler *c, struct sp_policy_families *f, uint32_t child)
+static void add_gateway(struct compiler *c, struct sp_policy_prefixes *set)
 {
 	for (uint32_t i = 0; i < c->config->wireguard_count; i++) {
 		const struct sp_config_wireguard *wg = &c->config->wireguards[i];
@@ -55,18 +55,18 @@ static void add_gateway(struct compiler *c, struct sp_policy_families *f, uint32
 			struct sp_prefix host = wg->addresses[k];
 
 			host.len = 128;
-			sp_policy_families_add(&c->d, f, &host, child);
+			sp_policy_prefixes_add(&c->d, set, &host);
 		}
 	}
 }
 
-static void add_peers(struct compiler *c, struct sp_policy_families *f, uint32_t child)
+static void add_peers(struct compiler *c, struct sp_policy_prefixes *set)
 {
 	for (uint32_t i = 0; i < c->config->peer_count; i++) {
 		const struct sp_config_peer *peer = &c->config->peers[i];
 
 		for (uint32_t k = 0; k < peer->address_count; k++)
-			sp_policy_families_add(&c->d, f, &peer->addresses[k], child);
+			sp_policy_prefixes_add(&c->d, set, &peer->addresses[k]);
 	}
 }
 
@@ -131,19 +131,20 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 	uint32_t verdict =
 		sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1) : leaf(index + 1);
 	uint32_t slot[16] = {0}, service = rule_services(c, rule, verdict);
-	struct sp_policy_families named = {0};
+	struct sp_policy_prefixes named = {0};
 
 	if (rule->to_gateway)
-		add_gateway(c, &named, service);
+		add_gateway(c, &named);
 	for (uint32_t i = 0; i < rule->destination_count; i++) {
 		const struct sp_config_destination *dst =
 			&c->config->destinations[rule->destinations[i]];
 
 		for (uint32_t k = 0; k < dst->prefix_count; k++)
-			sp_policy_families_add(&c->d, &named, &dst->prefixes[k], service);
+			sp_policy_prefixes_add(&c->d, &named, &dst->prefixes[k]);
 	}
-	slot[INNER_V4] = sp_diagram_sum_total(&c->d, &named.v4);
-	slot[INNER_V6] = sp_diagram_sum_total(&c->d, &named.v6);
+	slot[INNER_V4] = sp_policy_prefixes_v4(&c->d, &named, service);
+	slot[INNER_V6] = sp_policy_prefixes_v6(&c->d, &named, service);
+	sp_policy_prefixes_fini(&named);
 	slot[OUTER_V4] = rule->to_any ? service : slot[INNER_V4];
 	slot[OUTER_V6] = rule->to_any ? service : slot[INNER_V6];
 	return sp_policy_places_only(&c->places, &c->d, index,
@@ -260,13 +261,14 @@ static int rules_root(struct compiler *c, bool shadow, uint32_t *ret_root)
 
 static uint32_t scope_root(struct compiler *c)
 {
-	struct sp_policy_families inner = {0};
+	struct sp_policy_prefixes inner = {0};
 	uint32_t slot[16] = {0};
 
-	add_gateway(c, &inner, leaf(0));
-	add_peers(c, &inner, leaf(0));
-	slot[OUTER_V4] = sp_diagram_sum_total(&c->d, &inner.v4);
-	slot[OUTER_V6] = sp_diagram_sum_total(&c->d, &inner.v6);
+	add_gateway(c, &inner);
+	add_peers(c, &inner);
+	slot[OUTER_V4] = sp_policy_prefixes_v4(&c->d, &inner, leaf(0));
+	slot[OUTER_V6] = sp_policy_prefixes_v6(&c->d, &inner, leaf(0));
+	sp_policy_prefixes_fini(&inner);
 	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
 }
 

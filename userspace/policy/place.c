@@ -7,20 +7,6 @@
 
 #include "base/cleanup.h"
 #include "policy/image.h"
-#include "sallyport/core/addr.h"
-
-void sp_policy_families_add(struct sp_diagram *d, struct sp_policy_families *f,
-			    const struct sp_prefix *p, uint32_t child)
-{
-	if (p->len >= 96 && sp_addr_is_v4(&p->addr))
-		sp_diagram_sum_add(d, &f->v4,
-				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b + 12,
-						     p->len - 96u, child));
-	else
-		sp_diagram_sum_add(d, &f->v6,
-				   sp_diagram_prefix(d, SP_POLICY_LEVEL_DST, p->addr.b, p->len,
-						     child));
-}
 
 static int compare_atoms(const void *a, const void *b)
 {
@@ -64,15 +50,19 @@ void sp_policy_places_fini(struct sp_policy_places *places)
 	*places = (struct sp_policy_places){0};
 }
 
-static void add_atom(struct sp_diagram *d, struct sp_policy_families *f,
+/* The addresses of one atom, added to those of all. */
+static void add_atom(struct sp_diagram *d, struct sp_diagram_sum sums[2],
 		     const struct sp_policy_atom *atom, uint32_t leaf)
 {
-	if (!atom->country) {
-		sp_policy_families_add(d, f, &atom->prefix, leaf);
-		return;
-	}
-	for (uint32_t i = 0; i < atom->country->prefix_count && !d->error; i++)
-		sp_policy_families_add(d, f, &atom->country->prefixes[i], leaf);
+	struct sp_policy_prefixes set = {0};
+
+	if (!atom->country)
+		sp_policy_prefixes_add(d, &set, &atom->prefix);
+	for (uint32_t i = 0; atom->country && i < atom->country->prefix_count; i++)
+		sp_policy_prefixes_add(d, &set, &atom->country->prefixes[i]);
+	sp_diagram_sum_add(d, &sums[0], sp_policy_prefixes_v4(d, &set, leaf));
+	sp_diagram_sum_add(d, &sums[1], sp_policy_prefixes_v6(d, &set, leaf));
+	sp_policy_prefixes_fini(&set);
 }
 
 /* Chains that are leaves of the finished diagram get a number; those met on the way do not. */
@@ -102,16 +92,16 @@ static int number(struct sp_policy_places *places, const struct sp_diagram *d, u
 int sp_policy_places_build(struct sp_policy_places *places, struct sp_diagram *d,
 			   uint32_t *ret_root)
 {
-	struct sp_policy_families f = {0};
+	struct sp_diagram_sum sums[2] = {0};
 	_cleanup_free_ uint8_t *seen = NULL;
 	uint32_t slot[16] = {0}, root;
 
 	if (!places->atom_count)
 		return 0;
 	for (uint32_t i = 0; i < places->atom_count && !d->error; i++)
-		add_atom(d, &f, &places->atoms[i], sp_diagram_timed(d, d->first_chain + i));
-	slot[0] = sp_diagram_sum_total(d, &f.v4);
-	slot[SP_POLICY_SCOPE_V6] = sp_diagram_sum_total(d, &f.v6);
+		add_atom(d, sums, &places->atoms[i], sp_diagram_timed(d, d->first_chain + i));
+	slot[0] = sp_diagram_sum_total(d, &sums[0]);
+	slot[SP_POLICY_SCOPE_V6] = sp_diagram_sum_total(d, &sums[1]);
 	root = sp_diagram_branch(d, SP_POLICY_LEVEL_SCOPE, slot);
 	if (d->error)
 		return d->error;

@@ -7,14 +7,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "policy/diagram.h"
-
-/* Prefixes over the address levels, each family for itself. */
-struct sp_policy_families {
-	struct sp_diagram_sum v4, v6;
-};
-void sp_policy_families_add(struct sp_diagram *d, struct sp_policy_families *f,
-			    const struct sp_prefix *p, uint32_t child);
+#include "policy/prefixes.h"
 
 /* A prefix or a country that rules name. */
 struct sp_policy_atom {
