@@ -62,7 +62,7 @@ static bool take_line(struct sp_config_reader *r, const char *file, unsigned int
 static void read_lines(struct sp_config_reader *r, const char *file, char *text,
 		       struct sp_config_prefixes *prefixes)
 {
-	unsigned int number = 0, wrong = 0;
+	unsigned int number = 0, wrong = 0, last = 0;
 	char *line;
 
 	while ((line = strsep(&text, "\n")) && !r->rc) {
@@ -78,10 +78,13 @@ static void read_lines(struct sp_config_reader *r, const char *file, char *text,
 					     PREFIXES_MAX);
 			return;
 		}
-		wrong += !take_line(r, file, number, word, wrong >= MISTAKES_MAX, prefixes);
+		if (take_line(r, file, number, word, wrong >= MISTAKES_MAX, prefixes))
+			continue;
+		wrong++;
+		last = number;
 	}
 	if (wrong > MISTAKES_MAX)
-		sp_config_mistake_at(r, file, number, "found %u more lines that are no prefixes",
+		sp_config_mistake_at(r, file, last, "found %u more lines that are no prefixes",
 				     wrong - MISTAKES_MAX);
 }
 

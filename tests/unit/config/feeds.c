@@ -52,13 +52,14 @@ Test(config_feeds, are_read_line_by_line)
 Test(config_feeds, name_the_first_twenty_wrong_lines)
 {
 	char feed[2048] = "192.0.2.0/24\n192.0.2.1/24\nnonsense\n";
+	size_t len = strlen(feed);
 	struct sp_config_errors errors;
 
 	sandbox_enter();
 	sandbox_text("a.conf", text);
-	for (int i = 0; i < 30; i++)
-		strcat(feed, "300.0.0.1\n");
-	errors = fail_on(feed, strlen(feed));
+	for (int i = 0; i < 30; i++, len += 10)
+		memcpy(feed + len, "300.0.0.1\n", 10);
+	errors = fail_on(feed, len);
 	cr_expect_eq(errors.count, 21);
 	cr_expect_str_eq(errors.list[0].text,
 			 "./bad.txt:2: found \"192.0.2.1/24\", expected no bits "
