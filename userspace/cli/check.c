@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "policy/policy.h"
 
 void sp_cli_json_print(const json_t *json)
 {
@@ -69,6 +70,26 @@ static json_t *summary_of(const struct sp_config *config)
 			 "rules", (int)config->rule_count);
 }
 
+/* The daemon gives users their ids; here any will do. */
+static void print_warnings(struct sp_config *config)
+{
+	struct sp_policy_warnings warnings = {0};
+	int rc;
+
+	for (uint32_t i = 0; i < config->user_count; i++)
+		config->users[i].id = i + 2;
+	rc = sp_policy_warn(config, config->gateway.policy_nodes_max, &warnings);
+	for (uint32_t i = 0; i < warnings.count; i++)
+		fprintf(stderr, "warning: %s\n", warnings.list[i]);
+	if (warnings.left_out)
+		fprintf(stderr, "warning: %u more are left out\n", warnings.left_out);
+	if (rc)
+		fprintf(stderr, "warning: the policy cannot be compiled as it is: %s\n",
+			rc == -E2BIG ? "it needs more than gateway.policy_nodes_max nodes"
+				     : strerror(-rc));
+	sp_policy_warnings_fini(&warnings);
+}
+
 enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command)
 {
 	const char *file = cli->arg_count ? cli->args[0] : cli->config_file;
@@ -83,6 +104,7 @@ enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_comm
 		sp_cli_json_print(answer);
 		json_decref(answer);
 	} else {
+		print_warnings(config);
 		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules)\n", file,
 		       config->file_count, config->user_count, config->peer_count,
 		       config->rule_count);

@@ -380,6 +380,7 @@ int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text)
 	warn_about_restart(daemon->config, config);
 	sp_config_close(daemon->config);
 	daemon->config = config;
+	sp_daemon_warn_policy(daemon);
 	sp_info("reload: policy generation %u is in force", daemon->shared->gateway->generation);
 	return 0;
 }

@@ -38,6 +38,8 @@ struct sp_policy_plan {
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text);
 int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan);
+/* Rules of the configuration in force that never decide, into the log. */
+void sp_daemon_warn_policy(const struct sp_daemon *daemon);
 /* Schedules go on: once a day, and when the wall clock was set, the same rules are compiled anew. */
 void sp_daemon_renew_policy(struct sp_daemon *daemon);
 void sp_policy_plan_fini(struct sp_policy_plan *plan);

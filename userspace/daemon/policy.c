@@ -17,8 +17,9 @@ static const struct sp_config_port_range shared_default = {20000, 32767};
 static const struct sp_config_port_range own_default = {1024, 65535};
 
 /* An image holds five windows of a schedule, of which there is one a day at the most. */
-#define RENEW_NS     (86400 * SP_NS_PER_S)
-#define CLOCK_SET_NS ((int64_t)SP_NS_PER_S)
+#define RENEW_NS       (86400 * SP_NS_PER_S)
+#define WARN_RULES_MAX 10000 /* it is compiled a second time: handshakes wait for that */
+#define CLOCK_SET_NS   ((int64_t)SP_NS_PER_S)
 
 static int64_t clock_offset_ns(void)
 {
@@ -125,6 +126,24 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 		rc = plan_pool(&config->pools[i], &hosts, plan, &plan->pools->pools[i], ret_text);
 	}
 	return rc;
+}
+
+void sp_daemon_warn_policy(const struct sp_daemon *daemon)
+{
+	struct sp_policy_warnings warnings = {0};
+
+	if (daemon->config->rule_count > WARN_RULES_MAX) {
+		sp_info("policy: more than %d rules: `sallyport check` names those that never "
+			"decide",
+			WARN_RULES_MAX);
+		return;
+	}
+	sp_policy_warn(daemon->config, daemon->shared->policy_nodes_max, &warnings);
+	for (uint32_t i = 0; i < warnings.count; i++)
+		sp_warning("%s", warnings.list[i]);
+	if (warnings.left_out)
+		sp_warning("policy: %u more rules never decide", warnings.left_out);
+	sp_policy_warnings_fini(&warnings);
 }
 
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,

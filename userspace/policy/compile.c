@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "policy/diagram.h"
 #include "policy/image.h"
+#include "policy/lint.h"
 #include "policy/place.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
@@ -38,6 +40,7 @@ struct compiler {
 	struct sp_diagram_sum *users;
 	struct sp_policy_schedules schedules;
 	struct sp_policy_places places;
+	struct sp_policy_lint *lint; /* may be NULL */
 };
 
 static uint32_t leaf(uint32_t rule_id)
@@ -156,6 +159,9 @@ static void add_rule(struct compiler *c, uint32_t index)
 	const struct sp_config_rule *rule = &c->config->rules[index];
 	uint32_t ref = rule_diagram(c, index);
 
+	if (c->lint)
+		c->lint->rules[index] = ref;
+
 	if (rule->from_any) {
 		sp_diagram_sum_add(&c->d, &c->anyone, ref);
 		return;
@@ -234,6 +240,8 @@ static int user_refs(struct compiler *c, bool shadow, uint32_t *refs)
 			ref = sp_diagram_min(&c->d, ref, groups[user->groups[k]]);
 		refs[user->id] = ref;
 	}
+	if (c->lint && !c->d.error)
+		return sp_policy_lint_look(c->lint, config, &c->d, refs, shadow);
 	return c->d.error;
 }
 
@@ -355,15 +363,15 @@ static int compile(struct compiler *c, uint32_t nodes_max, struct sp_policy_imag
 	return 0;
 }
 
-int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
-			 uint32_t nodes_max, struct sp_policy_image *ret_image,
-			 uint32_t *ret_needed)
+static int compile_all(const struct sp_config *config, const struct sp_policy_time *time,
+		       uint32_t nodes_max, struct sp_policy_lint *lint,
+		       struct sp_policy_image *ret_image, uint32_t *ret_needed)
 {
 	_cleanup_free_ struct sp_diagram_sum *groups =
 		calloc(config->group_count + 1u, sizeof(*groups));
 	_cleanup_free_ struct sp_diagram_sum *users =
 		calloc(config->user_count + 1u, sizeof(*users));
-	struct compiler c = {.config = config, .groups = groups, .users = users};
+	struct compiler c = {.config = config, .groups = groups, .users = users, .lint = lint};
 	uint64_t scratch = (uint64_t)nodes_max * SCRATCH_FACTOR;
 	uint32_t needed = 0;
 	int r;
@@ -385,6 +393,80 @@ int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_
 	sp_policy_places_fini(&c.places);
 	if (ret_needed && (!r || r == -E2BIG))
 		*ret_needed = needed;
+	return r;
+}
+
+int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
+			 uint32_t nodes_max, struct sp_policy_image *ret_image,
+			 uint32_t *ret_needed)
+{
+	return compile_all(config, time, nodes_max, NULL, ret_image, ret_needed);
+}
+
+static char *warning_text(const struct sp_config *config, uint32_t index, uint32_t by)
+{
+	const struct sp_config_rule *rule = &config->rules[index];
+	char *text;
+	int n;
+
+	if (by < config->rule_count)
+		n = asprintf(&text,
+			     "%s:%u: policy.%s: never decides: rules before it do, such as %s at "
+			     "%s:%u",
+			     rule->source.file, rule->source.line, rule->name,
+			     config->rules[by].name, config->rules[by].source.file,
+			     config->rules[by].source.line);
+	else
+		n = asprintf(&text, "%s:%u: policy.%s: never matches: %s", rule->source.file,
+			     rule->source.line, rule->name,
+			     "nobody, nothing or no time is left of what it names");
+	return n < 0 ? NULL : text;
+}
+
+static int collect_warnings(const struct sp_config *config, const struct sp_policy_lint *lint,
+			    struct sp_policy_warnings *ret_warnings)
+{
+	struct sp_policy_warnings w = {0};
+
+	for (uint32_t i = 0; i < config->rule_count; i++) {
+		if (lint->decides[i + 1])
+			continue;
+		if (w.count == SP_POLICY_WARNINGS_MAX) {
+			w.left_out++;
+			continue;
+		}
+		w.list[w.count] = warning_text(config, i, lint->by[i]);
+		if (!w.list[w.count++]) {
+			sp_policy_warnings_fini(&w);
+			return -ENOMEM;
+		}
+	}
+	*ret_warnings = w;
+	return 0;
+}
+
+void sp_policy_warnings_fini(struct sp_policy_warnings *warnings)
+{
+	for (uint32_t i = 0; i < warnings->count; i++)
+		free(warnings->list[i]);
+	warnings->count = 0;
+}
+
+int sp_policy_warn(const struct sp_config *config, uint32_t nodes_max,
+		   struct sp_policy_warnings *ret_warnings)
+{
+	struct sp_policy_time time = {.now_ns = sp_clock_now_ns(),
+				      .realtime_ns = sp_clock_realtime_ns()};
+	struct sp_policy_image image = {0};
+	struct sp_policy_lint lint = {0};
+	int r = sp_policy_lint_init(&lint, config);
+
+	if (!r)
+		r = compile_all(config, &time, nodes_max, &lint, &image, NULL);
+	if (!r)
+		r = collect_warnings(config, &lint, ret_warnings);
+	sp_policy_image_fini(&image);
+	sp_policy_lint_fini(&lint);
 	return r;
 }
 

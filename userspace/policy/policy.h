@@ -40,6 +40,18 @@ int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
 			 uint32_t nodes_max, struct sp_policy_image *ret_image,
 			 uint32_t *ret_needed);
+/*
+ * Rules that cannot decide anything, as text "file:line: policy.name: ...", in order: all that they
+ * match is decided before them, or they match nothing. Errors as of compile.
+ */
+#define SP_POLICY_WARNINGS_MAX 200
+struct sp_policy_warnings {
+	char *list[SP_POLICY_WARNINGS_MAX];
+	uint32_t count, left_out;
+};
+int sp_policy_warn(const struct sp_config *config, uint32_t nodes_max,
+		   struct sp_policy_warnings *ret_warnings);
+void sp_policy_warnings_fini(struct sp_policy_warnings *warnings);
 void sp_policy_image_fini(struct sp_policy_image *image);
 
 /*

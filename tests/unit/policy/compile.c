@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the words of a rule mean, one by one. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "unit/policy/moments.h"
 
@@ -175,4 +176,40 @@ Test(policy_compile, refuses_what_does_not_fit_and_says_how_much_it_needs)
 	cr_assert_eq(image.count, needed);
 	cr_expect_eq(ask(&image, 2, "1.1.1.1", 6, 1), 1);
 	sp_policy_image_fini(&image);
+}
+
+Test(policy_compile, warns_of_rules_that_never_decide)
+{
+	static const struct {
+		uint32_t line, by; /* 0: matches nothing */
+	} want[] = {{13, 11}, {14, 0}, {15, 0}, {17, 11}, {18, 16}};
+	struct sp_policy_warnings warnings;
+	char expected[32];
+	struct world w;
+
+	world_small(&w);
+	rule_to(&w, true, "10.0.0.0/8");				/* 11 */
+	rule_to(&w, true, "0.0.0.0/0");					/* 12: more than it */
+	rule_service(&w, rule_to(&w, false, "10.1.0.0/16"), 6, 80, 80); /* 13 */
+	rule_add(&w, true)->from_any = false;				/* 14: from nobody */
+	rule_to(&w, true, "10.0.0.0/8")->expires_s = 1;			/* 15: over */
+	rule_to(&w, false, "10.2.0.0/16")->shadow = true;		/* 16: counts */
+	rule_to(&w, false, "10.1.2.0/24")->expires_s = 4000000000;	/* 17: timed, behind 11 */
+	rule_to(&w, true, "10.2.3.0/24")->shadow = true;		/* 18 */
+	rule_to(&w, true, "::/0");					/* 19 */
+	for (uint32_t i = 0; i < w.config.rule_count; i++) {
+		w.rules[i].source = (struct sp_config_source){"a.conf", 11 + i};
+		w.rules[i].to_any = i == 3;
+	}
+	cr_assert_eq(sp_policy_warn(&w.config, ROOM, &warnings), 0);
+	cr_assert_eq(warnings.count, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		snprintf(expected, sizeof(expected), "a.conf:%u: ", want[i].line);
+		cr_expect(!strncmp(warnings.list[i], expected, strlen(expected)), "%s",
+			  warnings.list[i]);
+		snprintf(expected, sizeof(expected), "at a.conf:%u", want[i].by);
+		cr_expect(strstr(warnings.list[i], want[i].by ? expected : "never matches"), "%s",
+			  warnings.list[i]);
+	}
+	sp_policy_warnings_fini(&warnings);
 }
