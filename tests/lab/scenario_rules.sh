@@ -56,6 +56,7 @@ check "hits belong to the name, not to the place" test "$(rule out hits)" -ge "$
 
 # Both ends of a rule's life under a running download.
 running() {
+	rm -f "$T/slow"
 	lab_spawn "$T/slow" nsenter --net="/run/netns/$LAB-c1" curl -sSN "http://$WEB4/slow/600"
 	slow=$SPAWNED
 	within 8 test -s "$T/slow"
