@@ -18,10 +18,34 @@ struct sp_xdp {
 	enum sp_reason reason;	/* of SP_V_DROP */
 	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
 	enum sp_direction direction;
+	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
 	struct sp_packet packet;
 	struct sp_meta meta; /* of SP_V_WORKER */
 };
+
+/* What the stack, 512 bytes of all functions together, has no room for. */
+struct sp_scratch {
+	struct sp_packet inner; /* quoted by an ICMP error */
+	struct sp_flow_key key; /* of an answer's flow */
+	struct sp_fragment_key which;
+	struct sp_fragment fresh;
+};
+
+/* No packet meets it half done: XDP runs to its end on a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_scratch);
+} sp_scratch SEC(".maps");
+
+SP_INLINE struct sp_scratch *sp_scratch_lookup(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sp_scratch, &zero);
+}
 
 SP_INLINE void *sp_data(const struct sp_xdp *x)
 {

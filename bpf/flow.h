@@ -7,41 +7,60 @@
 
 #include "sallyport/core/flow.h"
 
-/* The other entry of the pair; its key stands in the translation. */
-SP_INLINE struct sp_flow *sp_flow_original(const struct sp_flow_key *reply,
-					   const struct sp_flow *flow)
+/* The key of the other entry of the pair: it stands in the translation. */
+SP_INLINE void sp_flow_mate_key(const struct sp_flow_key *key, const struct sp_flow *flow,
+				struct sp_flow_key *ret)
 {
-	bool echo = reply->proto == SP_PROTO_ICMP || reply->proto == SP_PROTO_ICMPV6;
-	struct sp_flow_key key;
+	bool reply = flow->side == SP_FLOW_REPLY;
 
-	sp_flow_key_reverse(reply, &key);
-	if (flow->translated) {
-		key.src = flow->nat_addr;
-		key.sport_be = flow->nat_port_be;
+	sp_flow_key_reverse(key, ret);
+	if (flow->translated && reply) {
+		ret->src = flow->nat_addr;
+		ret->sport_be = flow->nat_port_be;
+	} else if (flow->translated) {
+		ret->dst = flow->nat_addr;
+		ret->dport_be = flow->nat_port_be;
 	}
-	if (echo)
-		key.dport_be = 0;
-	return bpf_map_lookup_elem(&sp_flows, &key);
+	if (reply && (key->proto == SP_PROTO_ICMP || key->proto == SP_PROTO_ICMPV6))
+		ret->dport_be = 0;
+}
+
+SP_INLINE struct sp_flow *sp_flow_mate(const struct sp_flow_key *key, const struct sp_flow *flow)
+{
+	struct sp_flow_key mate;
+
+	sp_flow_mate_key(key, flow, &mate);
+	return bpf_map_lookup_elem(&sp_flows, &mate);
 }
 
 /*
- * RFC 4787 REQ-6: what a user sends keeps a flow alive too, so before silence of the answers ends
- * it the original entry is asked. That one also tells whether both sides of TCP are established.
+ * What the other entry knows: idle_s of both sides' TCP, and when either was last seen (RFC 4787
+ * REQ-6: what a user sends keeps a flow alive too). False: there is no other entry.
  */
+__attribute__((noinline)) int sp_flow_consult(const struct sp_flow_key *key, struct sp_flow *flow)
+{
+	const struct sp_flow *mate;
+	__u8 seen;
+
+	if (!key || !flow)
+		return false;
+	mate = sp_flow_mate(key, flow);
+	seen = mate ? mate->tcp_seen : 0;
+	if (flow->side == SP_FLOW_REPLY)
+		flow->idle_s = sp_flow_idle_s(key->proto, seen, flow->tcp_seen);
+	else
+		flow->idle_s = sp_flow_idle_s(key->proto, flow->tcp_seen, seen);
+	if (mate && mate->seen_ns > flow->seen_ns)
+		flow->seen_ns = mate->seen_ns;
+	return mate != NULL;
+}
+
 SP_INLINE bool sp_flow_is_over(const struct sp_xdp *x, const struct sp_flow_key *key,
 			       struct sp_flow *flow)
 {
-	const struct sp_flow *original;
-
 	if (!sp_flow_is_idle(flow, x->now_ns))
 		return false;
-	original = sp_flow_original(key, flow);
-	if (!original)
-		return true;
-	flow->idle_s = sp_flow_idle_s(key->proto, original->tcp_seen, flow->tcp_seen);
-	if (original->seen_ns > flow->seen_ns)
-		flow->seen_ns = original->seen_ns;
-	return sp_flow_is_idle(flow, x->now_ns);
+	return !sp_flow_consult(key, flow) || sp_flow_is_idle(flow, x->now_ns);
 }
 
 /* Judged by another policy, or for a time that is over. */
@@ -51,19 +70,21 @@ SP_INLINE bool sp_flow_is_stale(const struct sp_xdp *x, const struct sp_flow *fl
 	       (flow->until_ns && x->now_ns >= flow->until_ns);
 }
 
-/* The rates of an answer: its rule's, then its user's. */
-SP_INLINE enum sp_reason sp_flow_take(const struct sp_xdp *x, const struct sp_flow *flow)
+/* The rates of a packet: its rule's, then its user's. */
+SP_INLINE enum sp_reason sp_flow_take(const struct sp_xdp *x, const struct sp_flow *flow, bool up)
 {
-	if (flow->bucket_down && !sp_bucket_allows(x, flow->bucket_down, x->packet.l3_bytes))
+	__u32 id = up ? flow->bucket_up : flow->bucket_down;
+
+	if (id && !sp_bucket_allows(x, id, x->packet.l3_bytes))
 		return SP_R_LIMIT_RULE;
-	return sp_user_take(x, flow->user_id, false, x->packet.l3_bytes) ? SP_R_NONE
-									 : SP_R_LIMIT_DOWN;
+	if (sp_user_take(x, flow->user_id, up, x->packet.l3_bytes))
+		return SP_R_NONE;
+	return up ? SP_R_LIMIT_UP : SP_R_LIMIT_DOWN;
 }
 
 SP_INLINE void sp_flow_count(const struct sp_xdp *x, const struct sp_flow_key *key,
 			     struct sp_flow *flow)
 {
-	const struct sp_flow *original;
 	__u8 seen;
 
 	__sync_fetch_and_add(&flow->packets, 1);
@@ -78,8 +99,7 @@ SP_INLINE void sp_flow_count(const struct sp_xdp *x, const struct sp_flow_key *k
 	if (seen == flow->tcp_seen)
 		return;
 	flow->tcp_seen = seen;
-	original = sp_flow_original(key, flow);
-	flow->idle_s = sp_flow_idle_s(key->proto, original ? original->tcp_seen : 0, seen);
+	(void)sp_flow_consult(key, flow);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "stage_limit.h"
 #include "stage_locate.h"
 #include "stage_parse.h"
+#include "stage_plain.h"
 #include "stage_reply.h"
 #include "stage_verify.h"
 
@@ -34,6 +35,8 @@ int sp_xdp(struct xdp_md *ctx)
 		v = sp_admit(&x);
 	if (v == SP_V_NEXT)
 		v = sp_reply(&x);
+	if (v == SP_V_NEXT)
+		v = sp_plain(&x);
 	if (v == SP_V_NEXT)
 		v = sp_limit(&x);
 	if (v == SP_V_NEXT)

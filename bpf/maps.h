@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
+#include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/policy.h"
@@ -73,11 +74,19 @@ struct {
 	__type(value, struct sp_flow);
 } sp_flows SEC(".maps");
 
+/* [datagram]. LRU: to forget one costs its later fragments, and nobody waits for a place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SP_FRAGMENT_MAX);
+	__type(key, struct sp_fragment_key);
+	__type(value, struct sp_fragment);
+} sp_fragments SEC(".maps");
+
 /* [inner prefix] */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only kind of trie there is */
-	__uint(max_entries, 65536);
+	__uint(max_entries, 262144);
 	__type(key, struct sp_lpm_key);
 	__type(value, struct sp_inner);
 } sp_inner SEC(".maps");
@@ -128,5 +137,7 @@ SP_SHARED_ARRAY(sp_rule_hits, 1, struct sp_rule_hit);
 
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
 SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
+
+#include "maps_plain.h"
 
 #endif

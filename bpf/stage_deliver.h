@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage 8: the rest is the host's own, or nobody's. XDP only. */
+/* Stage 9: the rest is the host's own, or nobody's. XDP only. */
 #ifndef SP_BPF_STAGE_DELIVER_H
 #define SP_BPF_STAGE_DELIVER_H
 
@@ -29,6 +29,8 @@ SP_INLINE enum sp_verdict sp_deliver(struct sp_xdp *x)
 		return sp_deliver_foreign(x);
 	if (x->local->kind == SP_LOCAL_INNER)
 		return sp_drop(x, SP_R_INNER_FROM_OUTSIDE);
+	if (x->local->kind == SP_LOCAL_SUBNET && sp_is_to_tunnel_port(&x->packet))
+		return sp_drop(x, SP_R_UNSPECIFIED);
 	if (x->unasked == SP_R_NONE)
 		return SP_V_PASS;
 	x->direction = SP_DIR_DOWN;

@@ -45,6 +45,16 @@ SP_INLINE int sp_finish_worker(struct sp_xdp *x)
 	return bpf_redirect_map(&sp_xsks, index, XDP_DROP);
 }
 
+SP_INLINE int sp_finish_redirect(struct sp_xdp *x)
+{
+	__u32 slot = x->out_slot;
+
+	x->reason = SP_R_REDIRECT_FAILED;
+	if (!bpf_map_lookup_elem(&sp_devs, &slot))
+		return sp_finish_drop(x);
+	return bpf_redirect_map(&sp_devs, slot, XDP_DROP);
+}
+
 SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 {
 	switch (v) {
@@ -52,6 +62,8 @@ SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 		return XDP_PASS;
 	case SP_V_WORKER:
 		return sp_finish_worker(x);
+	case SP_V_REDIRECT:
+		return sp_finish_redirect(x);
 	default:
 		return sp_finish_drop(x);
 	}

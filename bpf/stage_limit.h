@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage 6: handshakes, each source at its rate, before they cost the daemon anything. XDP only. */
+/* Stage 7: handshakes, each source at its rate, before they cost the daemon anything. XDP only. */
 #ifndef SP_BPF_STAGE_LIMIT_H
 #define SP_BPF_STAGE_LIMIT_H
 

@@ -47,6 +47,13 @@ SP_INLINE bool sp_is_neighbour_discovery(const struct sp_packet *p)
 	       p->icmp >> 8 >= 133 && p->icmp >> 8 <= 137;
 }
 
+/* The daemon's socket hears groups and broadcasts too, but no handshake may pass beside its rate. */
+SP_INLINE bool sp_is_to_tunnel_port(const struct sp_packet *p)
+{
+	return p->proto == SP_PROTO_UDP && p->fragment != SP_FRAGMENT_LATER &&
+	       sp_is_listener(p->dport_be);
+}
+
 SP_INLINE enum sp_verdict sp_locate(struct sp_xdp *x)
 {
 	const struct sp_addr *dst = &x->packet.dst;
@@ -54,6 +61,8 @@ SP_INLINE enum sp_verdict sp_locate(struct sp_xdp *x)
 
 	x->iface = bpf_map_lookup_elem(&sp_ifaces, &ifindex);
 	x->roles = x->iface ? x->iface->roles : 0;
+	if (sp_is_group(dst) && sp_is_to_tunnel_port(&x->packet))
+		return sp_drop(x, SP_R_UNSPECIFIED);
 	if (sp_is_group(dst) || sp_is_neighbour_discovery(&x->packet))
 		return SP_V_PASS;
 	if (sp_is_unspecified(dst))

@@ -3,59 +3,16 @@
 #ifndef SP_BPF_STAGE_REPLY_H
 #define SP_BPF_STAGE_REPLY_H
 
+#include "answer_key.h"
 #include "context.h"
 #include "flow.h"
-
-SP_INLINE bool sp_is_icmp_type(const struct sp_packet *p, __u8 v4_type, __u8 v6_type)
-{
-	return p->icmp >> 8 == (p->version == 4 ? v4_type : v6_type);
-}
-
-/* The answer's key that an ICMP error is about: the embedded packet left from here, reversed. */
-SP_INLINE enum sp_reason sp_error_key(const struct sp_xdp *x, struct sp_packet *ret_inner,
-				      struct sp_flow_key *ret_key)
-{
-	struct sp_flow_key key;
-	enum sp_reason reason;
-
-	reason = sp_packet_parse_embedded(x->ctx, &x->packet, ret_inner);
-	if (reason != SP_R_NONE)
-		return reason;
-	if (ret_inner->fragment == SP_FRAGMENT_LATER ||
-	    !sp_addr_equal(&ret_inner->src, &x->packet.dst))
-		return SP_R_ICMP_UNMATCHED;
-	/* Anything but a request would match the flow of identifier 0. */
-	if (sp_has_icmp(ret_inner) && !sp_is_icmp_type(ret_inner, SP_ICMP_ECHO, SP_ICMP6_ECHO))
-		return SP_R_ICMP_UNMATCHED;
-	sp_packet_flow_key(ret_inner, &key);
-	sp_flow_key_reverse(&key, ret_key);
-	return SP_R_NONE;
-}
-
-/* The key by which an answer is known, or why this packet can be none. */
-SP_INLINE enum sp_reason sp_answer_key(const struct sp_xdp *x, struct sp_packet *ret_inner,
-				       struct sp_flow_key *ret_key)
-{
-	const struct sp_packet *p = &x->packet;
-
-	sp_packet_flow_key(p, ret_key);
-	if (p->fragment != SP_FRAGMENT_NONE)
-		return SP_R_FRAGMENT;
-	if (p->icmp_error)
-		return sp_error_key(x, ret_inner, ret_key);
-	if (p->proto == SP_PROTO_TCP || p->proto == SP_PROTO_UDP)
-		return SP_R_NONE;
-	if (!sp_has_icmp(p))
-		return SP_R_PROTOCOL;
-	return sp_is_icmp_type(p, SP_ICMP_ECHO_REPLY, SP_ICMP6_ECHO_REPLY) ? SP_R_NONE
-									   : SP_R_NO_FLOW;
-}
+#include "plain_back.h"
 
 /* On an address shared with the kernel: is it about a port of the NAT's? A listener's never is. */
 SP_INLINE bool sp_is_shared_nat(const struct sp_xdp *x, const struct sp_flow_key *key,
 				enum sp_reason reason)
 {
-	if (reason != SP_R_NONE && reason != SP_R_FRAGMENT)
+	if (reason != SP_R_NONE && reason != SP_R_FRAGMENT && reason != SP_R_FRAGMENT_TINY)
 		return false;
 	if (!sp_is_nat_port(x->local, key->dport_be))
 		return false;
@@ -71,10 +28,13 @@ SP_INLINE struct sp_flow *sp_answer_flow(const struct sp_xdp *x, const struct sp
 	if (!(x->roles & SP_ROLE_EGRESS))
 		return NULL;
 	flow = bpf_map_lookup_elem(&sp_flows, key);
-	if (!flow || flow->side != SP_FLOW_REPLY || flow->kind != SP_FLOW_TUNNEL)
+	if (!flow || flow->side != SP_FLOW_REPLY ||
+	    (flow->kind != SP_FLOW_TUNNEL && flow->kind != SP_FLOW_PLAIN))
 		return NULL;
 	if (x->local)
 		return flow->translated ? flow : NULL;
+	if (flow->kind == SP_FLOW_PLAIN)
+		return flow->translated ? NULL : flow;
 	inner = sp_inner_lookup(&x->packet.dst);
 	if (!inner || inner->kind != SP_INNER_PEER || inner->peer_id != flow->peer_id)
 		return NULL;
@@ -87,12 +47,12 @@ SP_INLINE enum sp_reason sp_undo_nat(const struct sp_xdp *x, const struct sp_flo
 	enum sp_reason reason;
 
 	if (x->packet.icmp_error) {
-		reason = sp_packet_rewrite_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
-						    flow->nat_port_be);
+		reason = sp_packet_rewrite_dst_embedded(x->ctx, &x->packet, inner, &flow->nat_addr,
+							flow->nat_port_be);
 		if (reason != SP_R_NONE)
 			return reason;
 	}
-	return sp_packet_rewrite(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
+	return sp_packet_rewrite_dst(x->ctx, &x->packet, &flow->nat_addr, flow->nat_port_be);
 }
 
 SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *key,
@@ -103,7 +63,7 @@ SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *k
 	x->direction = SP_DIR_DOWN;
 	if (sp_flow_is_over(x, key, flow))
 		return sp_drop(x, SP_R_FLOW_EXPIRED);
-	reason = sp_flow_take(x, flow);
+	reason = sp_flow_take(x, flow, false);
 	if (reason == SP_R_NONE && flow->translated)
 		reason = sp_undo_nat(x, flow, inner);
 	if (reason != SP_R_NONE)
@@ -116,31 +76,40 @@ SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *k
 	x->meta.peer_id = flow->peer_id;
 	x->meta.user_id = flow->user_id;
 	x->meta.rule_id = flow->rule_id;
+	x->meta.sport_be = key->sport_be;
+	x->meta.dport_be = flow->translated ? flow->nat_port_be : key->dport_be;
 	return SP_V_WORKER;
 }
 
 SP_INLINE enum sp_verdict sp_reply(struct sp_xdp *x)
 {
-	struct sp_packet inner = {0};
-	struct sp_flow_key key;
+	struct sp_scratch *s = sp_scratch_lookup();
 	enum sp_reason reason;
 	struct sp_flow *flow;
 
+	if (!s)
+		return sp_drop(x, SP_R_CLOSED);
 	if (x->handshake ||
 	    (x->local && x->local->kind != SP_LOCAL_POOL && x->local->kind != SP_LOCAL_SHARED))
 		return SP_V_NEXT;
-	reason = sp_answer_key(x, &inner, &key);
-	if (x->local && x->local->kind == SP_LOCAL_SHARED && !sp_is_shared_nat(x, &key, reason))
+	reason = sp_answer_key(x, &s->inner, &s->key);
+	if (x->local && x->local->kind == SP_LOCAL_SHARED && !sp_is_shared_nat(x, &s->key, reason))
 		return SP_V_NEXT;
 	if (reason == SP_R_NONE) {
-		flow = sp_answer_flow(x, &key);
+		flow = sp_answer_flow(x, &s->key);
+		if (flow && flow->kind == SP_FLOW_PLAIN)
+			return sp_fragment_note(x, &s->key,
+						sp_plain_back(x, &s->key, flow, &s->inner));
 		if (flow)
-			return sp_carry(x, &key, flow, &inner);
+			return sp_fragment_note(x, &s->key, sp_carry(x, &s->key, flow, &s->inner));
 		reason = x->packet.icmp_error ? SP_R_ICMP_UNMATCHED : SP_R_NO_FLOW;
 	}
-	/* Echo identifiers of the host's own pings may lie in the NAT's range; ports may not. */
-	if (!x->local || x->local->kind == SP_LOCAL_POOL ||
-	    (key.proto != SP_PROTO_ICMP && key.proto != SP_PROTO_ICMPV6))
+	/*
+	 * Echo identifiers of the host's own pings may lie in the NAT's range; ports may not. What
+	 * lies over a first fragment is known to be the NAT's.
+	 */
+	if (!x->local || x->local->kind == SP_LOCAL_POOL || reason == SP_R_FRAGMENT_TINY ||
+	    (s->key.proto != SP_PROTO_ICMP && s->key.proto != SP_PROTO_ICMPV6))
 		x->unasked = reason;
 	return SP_V_NEXT;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage 7: what the kernel would answer must come from where it says. XDP only. */
+/* Stage 8: what the kernel would answer must come from where it says. XDP only. */
 #ifndef SP_BPF_STAGE_VERIFY_H
 #define SP_BPF_STAGE_VERIFY_H
 

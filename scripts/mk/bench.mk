@@ -1,13 +1,31 @@
 # Benchmarks: tests/bench/<name>.c, one plain program each. Figures are for the machine they ran on.
-BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bench/*.c)))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SRC))
 
-$(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(call lib,base) $(call lib,crypto)
+# The generator's BPF programs: against the kernel's own headers, since they see more than vmlinux.h.
+$(BUILD)/tests/bench/inject.bpf.o: tests/bench/inject.bpf.c tests/bench/inject.h
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -ffreestanding -Wall -Wextra -Werror -Wno-unused-parameter \
+		-I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+
+$(BUILD)/gen/bench/inject.skel.h: $(BUILD)/tests/bench/inject.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name inject_bpf > $@.tmp && mv $@.tmp $@
+
+$(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/gen/bench/inject.skel.h $(LIBS)
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
-		$(call lib,base) $(call lib,crypto) -Wl,--end-group $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -I$(BUILD)/gen $(ALL_LDFLAGS) -o $@ $< $(GROUP) $(LIBRARIES)
 
-.PHONY: bench-aead
+.PHONY: bench-aead bench-engine
 bench-aead: $(BUILD)/tests/bench/aead ## what AEAD costs a packet, for each back end
 	$(Q)$<
+
+bench-engine: $(BUILD)/tests/bench/engine ## what a packet costs in the engine alone (as root)
+	$(Q)$<
+
+# QUICK=1: one round of each pair instead of seven, 100 clients at most; under three minutes.
+bench: all $(BENCH_BIN) ## the gateway beside its peers and its limits (as root); QUICK=1
+	$(Q)/usr/bin/python3 tests/bench/run.py $(BUILD) $(if $(QUICK),quick)

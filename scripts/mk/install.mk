@@ -13,7 +13,7 @@ install: $(PROGRAMS) ## into DESTDIR and PREFIX (default /usr/local)
 		scripts/systemd/sallyport.service >$(DESTDIR)$(UNITDIR)/sallyport.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/sallyport.service
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sallyport $(DESTDIR)$(SYSCONFDIR)/sallyport/conf.d
-	for f in $(wildcard configs/*.conf); do install -D -m 640 $$f \
+	for f in $(wildcard configs/*.conf configs/examples/*.conf); do install -D -m 640 $$f \
 		$(DESTDIR)$(PREFIX)/share/doc/sallyport/examples/$${f##*/} || exit 1; done
 	for f in $(MANPAGES); do install -D -m 644 $$f \
 		$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done

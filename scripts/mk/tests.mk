@@ -20,7 +20,8 @@ DEPS_tunnel := base crypto tunnel/wireguard
 DEPS_engine := base crypto dataplane session nat policy paths limits engine
 DEPS_control := base control
 DEPS_observe := base dataplane observe
-DEPS_cli := base config crypto policy control cli
+DEPS_history := base crypto history
+DEPS_cli := base config crypto control policy cli
 DEPS_daemon := $(MODULES)
 
 # Fails each allocation of ours in turn; libconfig's own are not wrapped, it does not survive that.

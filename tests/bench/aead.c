@@ -4,16 +4,7 @@
  * warm: the same 64 packets again and again. cold: each batch from elsewhere in 64 MB, which is
  * what a worker meets when the kernel has just filled the frames on another core.
  */
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
-#include "base/clock.h"
+#include "bench/measure.h"
 #include "crypto/aead_select.h"
 
 #define FRAME_BYTES 2048
@@ -37,28 +28,6 @@ struct bench {
 	struct sp_aead_key key;
 	struct sp_aead_job jobs[BATCH];
 };
-
-static uint64_t now_ticks(void)
-{
-#if defined(__x86_64__)
-	return __rdtsc();
-#else
-	return sp_clock_now_ns();
-#endif
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[n / 2];
-}
 
 static void load(struct bench *b, uint32_t bytes, bool cold)
 {
@@ -130,22 +99,6 @@ static int bench_backend(struct bench *b)
 	return 0;
 }
 
-static void pin(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (CPU_ISSET(cpu, &set)) {
-			CPU_ZERO(&set);
-			CPU_SET(cpu, &set);
-			sched_setaffinity(0, sizeof(set), &set);
-			return;
-		}
-	}
-}
-
 int main(void)
 {
 	static struct bench b = {.key.raw.b = "not a secret"};
@@ -155,7 +108,7 @@ int main(void)
 	if (!b.frames)
 		return 1;
 	memset(b.frames, 1, (size_t)FRAMES * FRAME_BYTES);
-	pin();
+	pin_to_last();
 	printf("ChaCha20-Poly1305, batches of %d, one key, median of %d x %d batches\n", BATCH,
 	       RUNS, SAMPLES);
 	printf("%-9s %-5s %6s %9s %9s %11s %9s\n", "back end", "", "bytes", "warm ns", "ticks",

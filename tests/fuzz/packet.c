@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sallyport/core/fragment.h"
 #include "sallyport/core/icmp.h"
 #include "sallyport/core/rewrite.h"
 
@@ -24,6 +25,8 @@ static void expect_sane(const struct sp_packet *p, size_t bytes)
 	    (p->version == 4) != sp_addr_is_v4(&p->dst))
 		abort();
 	if (p->fragment == SP_FRAGMENT_LATER && (p->sport_be || p->dport_be || p->icmp))
+		abort();
+	if (p->fragment && (sp_fragment_end(p) > 0xffff || sp_fragment_end(p) < p->fragment_begin))
 		abort();
 }
 

@@ -142,4 +142,5 @@ ${bold}Everything stays up. In another terminal, as root:${plain}
 
 ${bold}Ctrl-C ends it and removes everything.${plain}
 PLAY
+trap 'echo; exit 0' INT TERM
 while :; do sleep 1; done

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The main job, on one NIC and on two, in IPv4 and IPv6: allowed traffic leaves from the egress
-# address whole, denied traffic does not leave and is counted with its reason. TOPOLOGIES chooses.
+# address whole, denied traffic does not leave and is counted with its reason. TOPOLOGIES chooses,
+# LAB_MB says how much each transfer carries.
+LAB_MB=${LAB_MB:-1024}
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh" || exit 2
 lab_init
@@ -77,8 +79,8 @@ closed_when_stopped() { # TOPOLOGY
 
 for topology in ${TOPOLOGIES:-one_nic two_nic}; do
 	if start "$topology"; then
-		check "$topology: IPv4 handshake" within 10 first_ping 1
-		check "$topology: IPv6 handshake" within 10 first_ping 2
+		check "$topology: IPv4 handshake" within 10 first_ping 1 || break
+		check "$topology: IPv6 handshake" within 10 first_ping 2 || break
 		for family in 4 6; do
 			allowed "$topology" $family
 			denied "$topology" $family

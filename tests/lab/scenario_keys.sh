@@ -3,6 +3,8 @@
 # Key change and preshared keys: the right key gets in, every other does not.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh" || exit 2
+ping_at_once() { at "c$1" ping -c 3 -i 0.2 -W 1 "$WEB4"; }
+
 lab_init
 lab_up one_nic 1
 lab_internet
@@ -40,4 +42,19 @@ client_down 1
 PSK=$T/keys/psk client_up 1
 check "with the right one the client does" within 10 first_ping 1
 check "and its traffic" seen_from_egress 1 4
+
+# A reload that cannot have a port changes nothing, though it would change a key besides.
+(umask 077 && wg genkey >"$T/keys/gw")
+(umask 077 && wg genkey >"$T/keys/gw2")
+sed -i 's|mtu = 1420; } );|mtu = 1420; }, { name = "wg1"; port = 53000; private_key_file = "'"$T"'/keys/gw2"; addresses = ["10.8.0.1/24"]; } );|' "$T/gw.conf"
+sed -i 's|name = "c1";|name = "c1"; wireguard = "wg0";|' "$T/gw.conf"
+at gw /usr/bin/python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", 53000))
+time.sleep(15)' &
+HOLDER=$!
+within 5 shows ":53000" at gw ss -Hlun
+check "a port that is taken refuses the reload" shows "failed to listen on UDP port 53000" gw_cli reload
+check "and the client does not notice" ping_at_once 1
+kill "$HOLDER"
 lab_result

@@ -44,7 +44,7 @@ static inline struct outcome progrun(const struct frame *f)
 	cr_assert_eq(r, 0, "BPF_PROG_RUN: %s", strerror(-r));
 	o.action = opts.retval;
 	o.n = opts.data_size_out;
-	if (o.action == XDP_REDIRECT) {
+	if (o.action == XDP_REDIRECT && ctx.data != ctx.data_meta) {
 		cr_assert_eq(ctx.data - ctx.data_meta, sizeof(o.meta));
 		memcpy(&o.meta, out, sizeof(o.meta));
 		o.n -= (uint32_t)sizeof(o.meta);
@@ -111,6 +111,18 @@ static inline struct sp_meta expect_worker(const struct frame *f, const struct f
 	cr_assert_eq(o.meta.ifindex, LOOPBACK, "%s", row);
 	cr_assert_eq(o.meta.l3_off, f->l3, "%s", row);
 	return o.meta;
+}
+
+/* Out of an interface, as want. */
+static inline void expect_out(const struct frame *f, const struct frame *want, const char *row)
+{
+	struct outcome o = expect(f, XDP_REDIRECT, SP_DIR_HOST, SP_R_NONE, row);
+
+	cr_assert_eq(o.meta.magic, 0, "%s: it went to a worker", row);
+	cr_assert_eq(o.n, want->n, "%s: length", row);
+	for (uint32_t i = 0; i < o.n; i++)
+		cr_assert_eq(o.b[i], want->b[i], "%s: byte %u is %02x, not %02x", row, i, o.b[i],
+			     want->b[i]);
 }
 
 #endif

@@ -29,6 +29,7 @@ struct spec {
 	uint32_t options;    /* bytes of IPv4 options, a multiple of 4 */
 	uint32_t extensions; /* IPv6: destination options headers of 8 bytes */
 	uint16_t fragment;   /* as in the IPv4 header: MF 0x2000 | offset / 8 */
+	uint16_t id;	     /* identification of IPv4, or of the fragment header */
 	uint8_t hops;	     /* 0 = 64 */
 	uint32_t padding;    /* bytes behind the IP packet */
 };
@@ -68,6 +69,7 @@ static inline void frame_ipv4(struct frame *f, const struct spec *s)
 	uint8_t *h = frame_grow(f, 20 + s->options);
 
 	h[0] = (uint8_t)(0x45 + s->options / 4);
+	put16(h + 4, s->id);
 	put16(h + 6, s->fragment);
 	h[8] = s->hops ? s->hops : 64;
 	h[9] = s->proto;
@@ -95,6 +97,7 @@ static inline void frame_ipv6(struct frame *f, const struct spec *s)
 		*next = SP_PROTO_FRAGMENT;
 		next = frame_grow(f, 8);
 		put16(next + 2, (uint16_t)(s->fragment << 3 | (s->fragment & 0x2000 ? 1 : 0)));
+		put16(next + 6, s->id);
 	}
 	*next = s->proto;
 }

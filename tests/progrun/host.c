@@ -128,6 +128,27 @@ Test(host, link_local_is_the_kernels_but_for_tunnels)
 	expect_drop(&tunnel, SP_DIR_HOST, SP_R_NOT_FOR_US, "unlimited handshakes");
 }
 
+/* The daemon's socket would hear them, at no rate. */
+Test(host, groups_and_broadcasts_reach_no_tunnel)
+{
+	static const char *const to[] = {"224.0.0.1", "255.255.255.255", "198.51.100.255",
+					 "ff02::1"};
+	uint8_t payload[148] = {1};
+
+	for (int i = 0; i < 4; i++) {
+		struct spec s = {.src = i < 3 ? "203.0.113.9" : "2001:db8:9::9",
+				 .dst = to[i],
+				 .proto = SP_PROTO_UDP,
+				 .sport = 4000,
+				 .dport = PORT,
+				 .payload = payload,
+				 .bytes = sizeof(payload)};
+		struct frame in = frame_of(&s);
+
+		expect_drop(&in, SP_DIR_HOST, SP_R_UNSPECIFIED, to[i]);
+	}
+}
+
 Test(host, other_hosts_packets_are_not_for_us)
 {
 	for (const struct family *f = families; f < families + 2; f++) {
@@ -135,7 +156,7 @@ Test(host, other_hosts_packets_are_not_for_us)
 
 		expect_drop(&in, SP_DIR_HOST, SP_R_NOT_FOR_US, "egress");
 		put_iface(SP_ROLE_INSIDE, 1);
-		expect_drop(&in, SP_DIR_HOST, SP_R_NOT_FOR_US, "inside");
+		expect_drop(&in, SP_DIR_UP, SP_R_SPOOFED_SOURCE, "inside, of no zone");
 		put_iface(TUNNEL, 1);
 		in = packet(f->remote, f->name[1] == '4' ? "127.0.0.1" : "::1", SP_PROTO_TCP, 1, 2);
 		put_local(f->name[1] == '4' ? "127.0.0.1" : "::1", SP_LOCAL_HOST, 0, 0);

@@ -16,12 +16,15 @@
 #include "sallyport/abi/flow.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
+#include "sallyport/abi/plain.h"
+#include "sallyport/abi/policy.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 
-#define LOOPBACK 1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
-#define LANES	 256
-#define TUNNEL	 (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
+#define LOOPBACK     1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
+#define LANES	     256
+#define POLICY_NODES 32
+#define TUNNEL	     (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
 
 /* One for each process: criterion forks for every test. */
 static struct gateway_bpf *skel;
@@ -29,6 +32,7 @@ static struct sp_gateway *gateway;
 static struct sp_user *users;
 static struct sp_bucket *buckets;
 static struct sp_drop_cell *lanes;
+static struct sp_policy_node *policy; /* two halves of POLICY_NODES */
 
 #define MAP_FD(name) bpf_map__fd(skel->maps.name)
 
@@ -105,6 +109,9 @@ static void progrun_open(void)
 	bpf_map__set_max_entries(skel->maps.sp_users, 64);
 	bpf_map__set_max_entries(skel->maps.sp_buckets, 64);
 	bpf_map__set_max_entries(skel->maps.sp_flows, 64);
+	bpf_map__set_max_entries(skel->maps.sp_bindings, 64);
+	bpf_map__set_max_entries(skel->maps.sp_ports, 64);
+	bpf_map__set_max_entries(skel->maps.sp_policy, 2 * POLICY_NODES);
 	bpf_map__set_max_entries(skel->maps.sp_drop_lanes, (uint32_t)cpus * SP_DROP_STRIDE);
 	cr_assert_eq(gateway_bpf__load(skel), 0, "the verifier refuses the program");
 	gateway = map_shared(skel->maps.sp_gateway, sizeof(*gateway));
@@ -112,7 +119,9 @@ static void progrun_open(void)
 	buckets = map_shared(skel->maps.sp_buckets, 64 * sizeof(*buckets));
 	lanes = map_shared(skel->maps.sp_drop_lanes,
 			   (size_t)cpus * SP_DROP_STRIDE * sizeof(*lanes));
+	policy = map_shared(skel->maps.sp_policy, 2 * POLICY_NODES * sizeof(*policy));
 	gateway->abi = SP_ABI_VERSION;
+	gateway->policy_nodes_max = POLICY_NODES;
 	gateway->open = 1;
 	gateway->generation = 5;
 	gateway->handshake_cost_ns = 50000000;

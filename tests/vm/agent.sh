@@ -5,6 +5,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 mkdir -p /lib/modules /dev/shm /dev/pts
 mount --bind "$(sed -n 's/.*vmmod=\([^ ]*\).*/\1/p' /proc/cmdline)" /lib/modules
+ln -sfn /proc/self/fd /dev/fd
 mount -t bpf b /sys/fs/bpf
 mount -t tmpfs t /dev/shm
 mount -t devpts d /dev/pts

@@ -3,20 +3,38 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/render.h"
 
+/* Those whose error 22 is about a configuration. */
+static bool is_about_config(const char *command)
+{
+	return !strcmp(command, "reload") || !strcmp(command, "plan") ||
+	       !strcmp(command, "rollback");
+}
+
 enum sp_cli_exit sp_cli_request(const struct sp_cli *cli, const char *command, json_t **ret_result)
 {
-	_cleanup_free_ char *found = NULL;
+	return sp_cli_request_with(cli, json_pack("{s:s}", "command", command), ret_result);
+}
+
+enum sp_cli_exit sp_cli_request_with(const struct sp_cli *cli, json_t *request, json_t **ret_result)
+{
+	_cleanup_free_ char *command = NULL, *found = NULL;
 	const char *path = cli->socket_path;
-	json_t *request = json_pack("{s:s}", "command", command);
 	json_t *answer = NULL;
 	enum sp_cli_exit code;
 	int rc;
+
+	command = strdup(json_string_value(json_object_get(request, "command")) ?: "");
+	if (!command) {
+		json_decref(request);
+		return SP_CLI_FAILED;
+	}
 
 	if (!path)
 		path = found = sp_config_control_path(cli->config_file);
@@ -35,8 +53,8 @@ enum sp_cli_exit sp_cli_request(const struct sp_cli *cli, const char *command, j
 		json_int_t number = json_integer_value(json_object_get(answer, "code"));
 
 		fprintf(stderr, "sallyport: %s: %s\n", command, error ? error : "refused");
-		code = !strcmp(command, "reload") && number == EINVAL ? SP_CLI_MISTAKES
-								      : SP_CLI_FAILED;
+		code = is_about_config(command) && number == EINVAL ? SP_CLI_MISTAKES
+								    : SP_CLI_FAILED;
 	}
 	json_decref(answer);
 	return code;

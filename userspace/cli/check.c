@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
+#include "policy/tests.h"
 
 void sp_cli_json_print(const json_t *json)
 {
@@ -35,6 +38,19 @@ static json_t *mistakes_to_json(const struct sp_config_errors *errors)
 			 (int)errors->left_out);
 }
 
+static void show_mistakes(const struct sp_config_errors *errors, bool json)
+{
+	json_t *answer;
+
+	if (!json) {
+		print_mistakes(errors);
+		return;
+	}
+	answer = mistakes_to_json(errors);
+	sp_cli_json_print(answer);
+	json_decref(answer);
+}
+
 static enum sp_cli_exit open_config(const char *file, bool json, struct sp_config **ret_config)
 {
 	struct sp_config_errors errors;
@@ -46,14 +62,7 @@ static enum sp_cli_exit open_config(const char *file, bool json, struct sp_confi
 		fprintf(stderr, "sallyport: failed to read %s: %s\n", file, strerror(-rc));
 		return SP_CLI_FAILED;
 	}
-	if (json) {
-		json_t *answer = mistakes_to_json(&errors);
-
-		sp_cli_json_print(answer);
-		json_decref(answer);
-	} else {
-		print_mistakes(&errors);
-	}
+	show_mistakes(&errors, json);
 	sp_config_errors_fini(&errors);
 	return SP_CLI_MISTAKES;
 }
@@ -63,30 +72,62 @@ enum sp_cli_exit sp_cli_config_open(const struct sp_cli *cli, struct sp_config *
 	return open_config(cli->config_file, false, ret_config);
 }
 
-static json_t *summary_of(const struct sp_config *config)
+static enum sp_cli_exit compile_policy(const struct sp_config *config,
+				       struct sp_policy_image *ret_image)
 {
-	return json_pack("{s:b, s:i, s:i, s:i, s:i}", "ok", 1, "files", (int)config->file_count,
-			 "users", (int)config->user_count, "peers", (int)config->peer_count,
-			 "rules", (int)config->rule_count);
+	uint32_t needed = 0, nodes_max = config->gateway.policy_nodes_max;
+	int rc = sp_policy_compile(config, nodes_max, ret_image, &needed);
+	_cleanup_free_ char *text = rc ? sp_policy_refusal(rc, needed, nodes_max) : NULL;
+
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	else if (rc)
+		fprintf(stderr, "sallyport: failed to compile the policy: %s\n", strerror(-rc));
+	return !rc ? SP_CLI_OK : text ? SP_CLI_MISTAKES : SP_CLI_FAILED;
 }
 
-/* The daemon gives users their ids; here any will do. */
-static void print_warnings(struct sp_config *config)
+/* Tests that fail are mistakes as if they had stood in the files, where users have their ids from. */
+static enum sp_cli_exit check_policy(const struct sp_cli *cli, const struct sp_config *config)
 {
-	struct sp_policy_warnings warnings = {0};
+	struct sp_config_errors errors = {0};
+	struct sp_policy_image image = {0};
+	struct sp_policy_view view;
+	enum sp_cli_exit code = compile_policy(config, &image);
 	int rc;
 
-	for (uint32_t i = 0; i < config->user_count; i++)
-		config->users[i].id = i + 2;
-	rc = sp_policy_warn(config, config->gateway.policy_nodes_max, &warnings);
+	if (code)
+		return code;
+	sp_policy_view_init(&view, image.nodes, image.count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, sp_clock_now_ns(), &errors);
+	sp_policy_image_fini(&image);
+	if (rc == -EINVAL)
+		show_mistakes(&errors, cli->json);
+	else if (rc)
+		fprintf(stderr, "sallyport: failed to test the policy: %s\n", strerror(-rc));
+	sp_config_errors_fini(&errors);
+	return !rc ? SP_CLI_OK : rc == -EINVAL ? SP_CLI_MISTAKES : SP_CLI_FAILED;
+}
+
+static json_t *summary_of(const struct sp_config *config)
+{
+	return json_pack("{s:b, s:i, s:i, s:i, s:i, s:i}", "ok", 1, "files",
+			 (int)config->file_count, "users", (int)config->user_count, "peers",
+			 (int)config->peer_count, "rules", (int)config->rule_count, "tests",
+			 (int)config->test_count);
+}
+
+static void print_warnings(const struct sp_config *config)
+{
+	struct sp_policy_warnings warnings = {0};
+	int rc = sp_policy_warn(config, config->gateway.policy_nodes_max, &warnings);
+
 	for (uint32_t i = 0; i < warnings.count; i++)
 		fprintf(stderr, "warning: %s\n", warnings.list[i]);
 	if (warnings.left_out)
 		fprintf(stderr, "warning: %u more are left out\n", warnings.left_out);
 	if (rc)
-		fprintf(stderr, "warning: the policy cannot be compiled as it is: %s\n",
-			rc == -E2BIG ? "it needs more than gateway.policy_nodes_max nodes"
-				     : strerror(-rc));
+		fprintf(stderr, "sallyport: failed to look for rules that never decide: %s\n",
+			strerror(-rc));
 	sp_policy_warnings_fini(&warnings);
 }
 
@@ -98,6 +139,11 @@ enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_comm
 
 	if (code)
 		return code;
+	code = check_policy(cli, config);
+	if (code) {
+		sp_config_close(config);
+		return code;
+	}
 	if (cli->json) {
 		json_t *answer = summary_of(config);
 
@@ -105,9 +151,9 @@ enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_comm
 		json_decref(answer);
 	} else {
 		print_warnings(config);
-		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules)\n", file,
+		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules, %u tests)\n", file,
 		       config->file_count, config->user_count, config->peer_count,
-		       config->rule_count);
+		       config->rule_count, config->test_count);
 	}
 	sp_config_close(config);
 	return SP_CLI_OK;

@@ -18,6 +18,7 @@ enum sp_cli_exit { /* documented in sallyport(8) */
 	SP_CLI_USAGE = 2,
 	SP_CLI_MISTAKES = 3,
 	SP_CLI_NO_DAEMON = 4,
+	SP_CLI_CHANGES = 5, /* plan: it would change something */
 };
 
 /* What may stand on the command line; an option that a command does not take is a mistake. */
@@ -28,6 +29,7 @@ enum sp_cli_option {
 	SP_CLI_QR = 1 << 3,
 	SP_CLI_WIREGUARD = 1 << 4,
 	SP_CLI_ENDPOINT = 1 << 5,
+	SP_CLI_CONFIRM = 1 << 6,
 };
 
 struct sp_cli {
@@ -35,7 +37,7 @@ struct sp_cli {
 	const char *config_file;
 	const char *socket_path; /* NULL: as the configuration says */
 	uint32_t given;		 /* enum sp_cli_option */
-	const char *user, *out, *wireguard, *endpoint;
+	const char *user, *out, *wireguard, *endpoint, *confirm_s;
 	char **args; /* behind the command's name */
 	int arg_count;
 };
@@ -54,6 +56,9 @@ enum sp_cli_exit sp_cli_run(int argc, char **argv);
 enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_peer_add(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_peer_remove(const struct sp_cli *cli, const struct sp_cli_command *command);
+enum sp_cli_exit sp_cli_plan(const struct sp_cli *cli, const struct sp_cli_command *command);
+enum sp_cli_exit sp_cli_reload(const struct sp_cli *cli, const struct sp_cli_command *command);
+enum sp_cli_exit sp_cli_rollback(const struct sp_cli *cli, const struct sp_cli_command *command);
 /* Every command that the daemon answers: ask, then a table of sp_render_*, or JSON with -j. */
 enum sp_cli_exit sp_cli_ask(const struct sp_cli *cli, const struct sp_cli_command *command);
 

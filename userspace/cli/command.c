@@ -17,7 +17,15 @@ static const struct sp_cli_command commands[] = {
 	{"status", "", "what the gateway is and does", sp_cli_ask, .needs_daemon = true},
 	{"check", "[FILE]", "name every mistake in a configuration; no daemon is needed",
 	 sp_cli_check, .args_max = 1},
-	{"reload", "", "take over the configuration, all of it or nothing", sp_cli_ask,
+	{"plan", "[FILE]", "what a reload would change, and which open flows it would cut",
+	 sp_cli_plan, .args_max = 1, .needs_daemon = true},
+	{"reload", "[--confirm SECONDS]", "take over the configuration, all of it or nothing",
+	 sp_cli_reload, .options = SP_CLI_CONFIRM, .needs_daemon = true},
+	{"confirm", "", "keep what reload --confirm has taken over", sp_cli_ask,
+	 .needs_daemon = true},
+	{"rollback", "[ENTRY]", "have the configuration before back, or one of the history",
+	 sp_cli_rollback, .args_max = 1, .needs_daemon = true},
+	{"history", "", "the last 20 configurations that were taken over", sp_cli_ask,
 	 .needs_daemon = true},
 	{"show sessions", "", "keys in use", sp_cli_ask, .needs_daemon = true},
 	{"show peers", "", "who is connected, from where", sp_cli_ask, .needs_daemon = true},
@@ -50,7 +58,7 @@ static void print_usage(FILE *out)
 	      "  -c FILE    the configuration, instead of " SP_CLI_CONFIG_FILE "\n"
 	      "  -s SOCKET  the daemon's socket, instead of what the configuration says\n"
 	      "\nExit codes: 0 done, 1 failed, 2 usage, 3 the configuration has mistakes, "
-	      "4 no daemon answers.\n",
+	      "4 no daemon answers, 5 plan: something would change.\n",
 	      out);
 }
 
@@ -94,6 +102,7 @@ static const struct option long_options[] = {
 	{"qr", no_argument, NULL, SP_CLI_QR << 8},
 	{"wireguard", required_argument, NULL, SP_CLI_WIREGUARD << 8},
 	{"endpoint", required_argument, NULL, SP_CLI_ENDPOINT << 8},
+	{"confirm", required_argument, NULL, SP_CLI_CONFIRM << 8},
 	{NULL, 0, NULL, 0},
 };
 
@@ -112,6 +121,9 @@ static void take_option(struct sp_cli *cli, int option)
 		break;
 	case SP_CLI_ENDPOINT:
 		cli->endpoint = optarg;
+		break;
+	case SP_CLI_CONFIRM:
+		cli->confirm_s = optarg;
 		break;
 	}
 }

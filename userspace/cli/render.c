@@ -244,6 +244,25 @@ static void put_reload(FILE *out, const json_t *reload)
 			error ? ": " : "", error ? error : "");
 }
 
+/* What must not be overlooked: what runs is not what the files say, or goes away by itself. */
+static void put_running(FILE *out, const json_t *status)
+{
+	const json_t *running = json_object_get(status, "running");
+	const json_t *trial = json_object_get(status, "trial");
+	const char *source = json_string_value(json_object_get(running, "source"));
+
+	if (source && !strcmp(source, "history"))
+		fprintf(out,
+			"%-15s entry %" JSON_INTEGER_FORMAT
+			" of the history, NOT what the files say: they take over with a reload\n",
+			"running", json_integer_value(json_object_get(running, "entry")));
+	if (json_is_object(trial))
+		fprintf(out,
+			"%-15s taken back in %" JSON_INTEGER_FORMAT
+			" s, unless you say: sallyport confirm\n",
+			"on trial", json_integer_value(json_object_get(trial, "left_s")));
+}
+
 static void put_status(FILE *out, const json_t *status)
 {
 	put_fact(out, status, "gateway", "name", SP_RENDER_TEXT);
@@ -253,6 +272,7 @@ static void put_status(FILE *out, const json_t *status)
 	put_fact(out, status, "policy", "generation", SP_RENDER_TEXT);
 	put_fact(out, status, "encryption", "aead", SP_RENDER_TEXT);
 	put_fact(out, status, "configuration", "config_files", SP_RENDER_LIST);
+	put_running(out, status);
 	put_reload(out, json_object_get(status, "last_reload"));
 	put_fact(out, status, "peers", "peers", SP_RENDER_TEXT);
 	put_fact(out, status, "sessions", "sessions", SP_RENDER_TEXT);
@@ -277,7 +297,10 @@ void sp_render_answer(FILE *out, const char *command, const json_t *result)
 		put_status(out, result);
 	else if (!strcmp(command, "metrics"))
 		fputs(json_string_value(json_object_get(result, "text")) ?: "", out);
-	else if (!strcmp(command, "reload"))
-		fprintf(out, "reloaded: policy generation %" JSON_INTEGER_FORMAT " is in force\n",
-			json_integer_value(json_object_get(result, "generation")));
+	else if (!strcmp(command, "plan"))
+		sp_render_plan(out, result);
+	else if (!strcmp(command, "history"))
+		sp_render_history(out, result);
+	else
+		sp_render_reload(out, command, result);
 }

@@ -31,4 +31,9 @@ void sp_render_table(FILE *out, const json_t *rows, const struct sp_render_colum
 /* The answer to a command ("show peers"), as it should look. */
 void sp_render_answer(FILE *out, const char *command, const json_t *result);
 
+/* render_change.c: of plan, history; of reload, confirm, rollback. */
+void sp_render_plan(FILE *out, const json_t *plan);
+void sp_render_history(FILE *out, const json_t *history);
+void sp_render_reload(FILE *out, const char *command, const json_t *result);
+
 #endif

@@ -7,11 +7,12 @@
 
 #include "base/cleanup.h"
 #include "config/reader.h"
+#include "config/written.h"
 
 static const struct sp_config_section *const sections[] = {
-	&sp_config_ifaces,   &sp_config_wireguards, &sp_config_groups,
-	&sp_config_users,    &sp_config_peers,	    &sp_config_destinations,
-	&sp_config_services, &sp_config_pools,	    &sp_config_rules,
+	&sp_config_ifaces, &sp_config_wireguards, &sp_config_groups,	   &sp_config_users,
+	&sp_config_zones,  &sp_config_peers,	  &sp_config_destinations, &sp_config_services,
+	&sp_config_pools,  &sp_config_rules,	  &sp_config_tests,
 };
 #define SECTIONS (sizeof(sections) / sizeof(*sections))
 _Static_assert(SECTIONS == SP_SECTION_COUNT, "every section is read");
@@ -53,10 +54,20 @@ static void read_top(struct sp_config_reader *r, const struct sp_config_document
 	}
 }
 
+/* What holds where no daemon has given out older ones. */
+static void give_ids(struct sp_config *config)
+{
+	for (uint32_t i = 0; i < config->user_count; i++)
+		config->users[i].id = i + 2;
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		config->pools[i].id = (uint16_t)(i + 1);
+}
+
 static void read_all(struct sp_config_reader *r, const char *path)
 {
 	sp_config_gateway_init(r);
 	sp_config_documents_read(r, path);
+	r->config->text_count = r->file_count;
 	for (uint32_t i = 0; i < r->document_count; i++)
 		read_top(r, r->documents[i]);
 	if (!r->document_count)
@@ -67,6 +78,7 @@ static void read_all(struct sp_config_reader *r, const char *path)
 	if (!r->rc) /* a list that had no memory is missing, not wrong */
 		sp_config_check(r);
 	sp_config_limits_settle(r->config);
+	give_ids(r->config);
 }
 
 static void reader_fini(struct sp_config_reader *r)
@@ -80,18 +92,22 @@ static void reader_fini(struct sp_config_reader *r)
 	sp_config_close(r->config);
 }
 
-int sp_config_open(const char *path, struct sp_config **ret_config,
-		   struct sp_config_errors *ret_errors)
+/* Reads everything with r, which is used up by it. */
+static int open_with(struct sp_config_reader r, const char *path, struct sp_config **ret_config,
+		     struct sp_config_errors *ret_errors)
 {
-	struct sp_config_reader r = {.config = calloc(1, sizeof(*r.config))};
 	int rc;
 
 	*ret_errors = (struct sp_config_errors){0};
+	r.config = calloc(1, sizeof(*r.config));
 	if (!r.config)
 		return -ENOMEM;
-	read_all(&r, path);
-	rc = r.rc;
+	r.config->written = calloc(SP_SECTION_COUNT + 1, sizeof(*r.config->written));
+	if (r.config->written)
+		read_all(&r, path);
+	rc = r.config->written ? r.rc : -ENOMEM;
 	if (!rc && r.errors.count) {
+		sp_config_texts_fini(&r);
 		r.errors.files = TAKE_PTR(r.files);
 		r.errors.file_count = r.file_count;
 		r.file_count = 0;
@@ -101,12 +117,30 @@ int sp_config_open(const char *path, struct sp_config **ret_config,
 		rc = -EINVAL;
 	} else if (!rc) {
 		r.config->files = TAKE_PTR(r.files);
+		r.config->texts = TAKE_PTR(r.texts);
 		r.config->file_count = r.file_count;
 		r.file_count = 0;
 		*ret_config = TAKE_PTR(r.config);
 	}
 	reader_fini(&r);
 	return rc;
+}
+
+int sp_config_open(const char *path, struct sp_config **ret_config,
+		   struct sp_config_errors *ret_errors)
+{
+	return open_with((struct sp_config_reader){0}, path, ret_config, ret_errors);
+}
+
+int sp_config_open_texts(const char *const *files, const char *const *texts, uint32_t count,
+			 struct sp_config **ret_config, struct sp_config_errors *ret_errors)
+{
+	if (!count)
+		return -ENOENT;
+	return open_with((struct sp_config_reader){.given_files = files,
+						   .given_texts = texts,
+						   .given_count = count},
+			 files[0], ret_config, ret_errors);
 }
 
 char *sp_config_control_path(const char *path)
@@ -180,6 +214,11 @@ static void subjects_fini(struct sp_config *config)
 		free(config->users[i].groups);
 	}
 	free(config->users);
+	for (uint32_t i = 0; i < config->zone_count; i++) {
+		free(config->zones[i].name);
+		free(config->zones[i].prefixes);
+	}
+	free(config->zones);
 	for (uint32_t i = 0; i < config->peer_count; i++)
 		peer_fini(&config->peers[i]);
 	free(config->peers);
@@ -205,10 +244,24 @@ static void objects_fini(struct sp_config *config)
 	free(config->pools);
 }
 
+void sp_config_forget_texts(struct sp_config *config)
+{
+	for (uint32_t i = 0; config->texts && i < config->file_count; i++)
+		free(config->texts[i]);
+	free(TAKE_PTR(config->texts));
+}
+
 void sp_config_close(struct sp_config *config)
 {
 	if (!config)
 		return;
+	sp_config_forget_texts(config);
+	sp_config_written_fini(config);
+	for (uint32_t i = 0; i < config->test_count; i++) {
+		free(config->tests[i].name);
+		free(config->tests[i].to);
+	}
+	free(config->tests);
 	gateway_fini(&config->gateway);
 	for (uint32_t i = 0; i < config->iface_count; i++)
 		free(config->ifaces[i].name);

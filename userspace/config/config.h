@@ -7,12 +7,14 @@
 
 #include "config/objects.h"
 #include "config/rule.h"
+#include "config/test.h"
 
 /* Limits on what a file may ask for, each tested at the limit. */
 #define SP_CONFIG_FLOWS_MAX	     (1u << 24)
 #define SP_CONFIG_SESSIONS_MAX	     (1u << 20)
 #define SP_CONFIG_USERS_MAX	     65533u /* 16 bits, with nobody and the gateway */
 #define SP_CONFIG_GROUPS_MAX	     4096u
+#define SP_CONFIG_ZONES_MAX	     1024u
 #define SP_CONFIG_WIREGUARDS_MAX     64u
 #define SP_CONFIG_DESTINATIONS_MAX   65536u
 #define SP_CONFIG_SERVICES_MAX	     65536u
@@ -20,7 +22,20 @@
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
 #define SP_CONFIG_POLICY_NODES_MAX   (1u << 24)
 #define SP_CONFIG_RULES_MAX	     100000u
+#define SP_CONFIG_TESTS_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
+
+/* Workloads behind an inside interface. To rules, limits and maps it is one of the users. */
+struct sp_config_zone {
+	char *name;
+	uint32_t user;	/* index in config->users */
+	uint32_t iface; /* index in config->ifaces */
+	struct sp_prefix *prefixes;
+	uint32_t prefix_count;
+	struct sp_config_limit limit;
+	uint32_t flows_max; /* default 65536 */
+	struct sp_config_source source;
+};
 
 struct sp_config {
 	struct sp_config_gateway gateway;
@@ -30,8 +45,10 @@ struct sp_config {
 	uint32_t wireguard_count;
 	struct sp_config_group *groups;
 	uint32_t group_count;
-	struct sp_config_user *users;
+	struct sp_config_user *users; /* zones last */
 	uint32_t user_count;
+	struct sp_config_zone *zones;
+	uint32_t zone_count;
 	struct sp_config_peer *peers;
 	uint32_t peer_count;
 	struct sp_config_destination *destinations;
@@ -44,8 +61,13 @@ struct sp_config {
 	uint32_t rule_count;
 	struct sp_config_country *countries;
 	uint32_t country_count;
+	struct sp_config_test *tests;
+	uint32_t test_count;
 	char **files; /* every file read, in order */
-	uint32_t file_count;
+	char **texts; /* of the first text_count files: what each held, until sp_config_forget_texts */
+	uint32_t file_count, text_count;
+	bool is_tested;			   /* its tests have passed */
+	struct sp_config_written *written; /* for config/diff.h */
 };
 
 /* One mistake, as text: "file:line: field: found X, expected Y". */
@@ -69,6 +91,13 @@ void sp_config_errors_fini(struct sp_config_errors *errors);
 int sp_config_open(const char *path, struct sp_config **ret_config,
 		   struct sp_config_errors *ret_errors);
 void sp_config_close(struct sp_config *config);
+/*
+ * The same from texts that were read before, the main file first: names and relative paths mean
+ * what they meant in the files. No directory is searched, but keys are read from their files.
+ */
+int sp_config_open_texts(const char *const *files, const char *const *texts, uint32_t count,
+			 struct sp_config **ret_config, struct sp_config_errors *ret_errors);
+void sp_config_forget_texts(struct sp_config *config);
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,30} */
 bool sp_config_name_valid(const char *text);

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "config/reader.h"
+#include "config/fields.h"
 
 #define FILE_MAX_BYTES	(64u << 20)
 #define FILES_MAX	65536
@@ -24,14 +24,18 @@ static const struct {
 
 const char *sp_config_file_add(struct sp_config_reader *r, const char *path)
 {
-	char **files = reallocarray(r->files, r->file_count + 1, sizeof(*files));
+	char **files = reallocarray(r->files, r->file_count + 1, sizeof(*files)), **texts;
 
 	if (files)
 		r->files = files;
-	if (!files || !(files[r->file_count] = strdup(path))) {
+	texts = reallocarray(r->texts, r->file_count + 1, sizeof(*texts));
+	if (texts)
+		r->texts = texts;
+	if (!files || !texts || !(files[r->file_count] = strdup(path))) {
 		r->rc = -ENOMEM;
 		return NULL;
 	}
+	texts[r->file_count] = NULL;
 	return files[r->file_count++];
 }
 
@@ -107,17 +111,18 @@ static void record_parse_error(struct sp_config_reader *r, const struct sp_confi
 			     theirs ? theirs : "unknown");
 }
 
-/* False: nothing of this file can be used. */
-static bool read_document(struct sp_config_reader *r, const char *path)
+/* False: nothing of this file can be used. given: its text, when it was read before. */
+static bool read_document(struct sp_config_reader *r, const char *path, const char *given)
 {
 	const char *file = sp_config_file_add(r, path);
-	_cleanup_free_ char *text = NULL;
 	struct sp_config_document *d;
-	size_t len;
+	size_t len = given ? strlen(given) : 0;
+	char *text;
 
 	if (!file)
 		return false;
-	text = sp_config_file_read(r, file, &len);
+	text = given ? sp_config_copy(r, given) : sp_config_file_read(r, file, &len);
+	r->texts[r->file_count - 1] = text;
 	if (!text)
 		return false;
 	if (strlen(text) != len) {
@@ -174,7 +179,7 @@ static void read_dir(struct sp_config_reader *r, const char *dir, bool must_exis
 		if (asprintf(&path, "%s%s%s", dir, slash, entries[i]->d_name) < 0) {
 			path = NULL;
 			r->rc = -ENOMEM;
-		} else if (n <= FILES_MAX && !read_document(r, path)) {
+		} else if (n <= FILES_MAX && !read_document(r, path, NULL)) {
 			r->incomplete = true;
 		}
 		free(entries[i]);
@@ -216,21 +221,32 @@ static char *find_conf_dir(struct sp_config_reader *r, bool *ret_explicit)
 
 bool sp_config_main_read(struct sp_config_reader *r, const char *path)
 {
-	return read_document(r, path);
+	return read_document(r, path, NULL);
 }
 
 void sp_config_documents_read(struct sp_config_reader *r, const char *path)
 {
 	bool must_exist;
 
-	if (!read_document(r, path)) {
+	if (!read_document(r, path, r->given_count ? r->given_texts[0] : NULL)) {
 		r->incomplete = true;
 		if (!r->document_count)
 			return;
 	}
 	r->config->gateway.conf_dir = find_conf_dir(r, &must_exist);
-	if (r->config->gateway.conf_dir)
+	for (uint32_t i = 1; i < r->given_count; i++) {
+		if (!read_document(r, r->given_files[i], r->given_texts[i]))
+			r->incomplete = true;
+	}
+	if (r->config->gateway.conf_dir && !r->given_count)
 		read_dir(r, r->config->gateway.conf_dir, must_exist);
+}
+
+void sp_config_texts_fini(struct sp_config_reader *r)
+{
+	for (uint32_t i = 0; r->texts && i < r->file_count; i++)
+		free(r->texts[i]);
+	free(TAKE_PTR(r->texts));
 }
 
 void sp_config_documents_fini(struct sp_config_reader *r)
@@ -241,6 +257,7 @@ void sp_config_documents_fini(struct sp_config_reader *r)
 		free(r->documents[i]);
 	}
 	free(r->documents);
+	sp_config_texts_fini(r);
 	for (uint32_t i = 0; i < r->file_count; i++)
 		free(r->files[i]);
 	free(r->files);

@@ -15,12 +15,17 @@ SP_FIELD_READER(u32);	       /* uint32_t from min to max */
 SP_FIELD_READER(u16);	       /* uint16_t from min to max */
 SP_FIELD_READER(bool);	       /* bool */
 SP_FIELD_READER(choice);       /* uint32_t or enum: the position in choices */
-SP_FIELD_READER(limit);	       /* struct sp_config_limit, until sp_config_limits_settle */
 SP_FIELD_READER(schedule);     /* struct sp_config_schedule */
 SP_FIELD_READER(where);	       /* from_where of a rule */
 SP_FIELD_READER(addresses);    /* struct sp_addr * and its count: unicast hosts */
 SP_FIELD_READER(prefixes);     /* struct sp_prefix * and its count, no host bits */
 SP_FIELD_READER(own_prefixes); /* the same with host bits kept: an interface's address */
+
+/* user.c: a limit { }, and the name of a user, group or zone. */
+void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object);
+void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object);
 
 /* Loopback, multicast, broadcast or unspecified: no host can have it. */
 bool sp_config_addr_is_special(const struct sp_addr *addr);

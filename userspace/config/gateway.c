@@ -7,6 +7,7 @@
 #include "sallyport/core/addr.h"
 
 static const char *const attach_modes[] = {"auto", "native", "generic", NULL};
+static const char *const transmit_ways[] = {"auto", "af_xdp", "gso", NULL};
 
 /* Metrics name users' habits: never on an address that others reach. */
 static void read_metrics(struct sp_config_reader *r, const struct sp_config_field *field,
@@ -75,6 +76,10 @@ static const struct sp_config_field fields[] = {
 	 .max = SP_CONFIG_POLICY_NODES_MAX},
 	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
+	{.key = "transmit",
+	 .read = sp_field_choice,
+	 .offset = AT(transmit),
+	 .choices = transmit_ways},
 };
 
 void sp_config_gateway_init(struct sp_config_reader *r)
@@ -102,6 +107,8 @@ void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *settin
 		return;
 	}
 	sp_config_group_read(r, setting, fields, sizeof(fields) / sizeof(*fields), gateway);
+	if (sp_config_written_reserve(r, SP_SECTION_COUNT, 1))
+		sp_config_written_add(r, SP_SECTION_COUNT, "gateway", setting, NULL, 0);
 	control = config_setting_get_member(setting, "control");
 	/* sockaddr_un holds 108 bytes, with the NUL */
 	if (control && gateway->control_path && strlen(gateway->control_path) > 107)

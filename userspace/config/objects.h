@@ -30,6 +30,7 @@ struct sp_config_gateway {
 	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
 	char *aead;		    /* "auto" or a back end's name */
 	char *geoip;		    /* MaxMind database, or NULL */
+	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */
 };
 
 struct sp_config_iface {
@@ -54,7 +55,7 @@ struct sp_config_wireguard {
 
 struct sp_config_limit { /* 0 = unlimited */
 	uint64_t up_bps, down_bps;
-	uint64_t burst_bytes; /* default: 50 ms of the rate, at least 64 KiB */
+	uint64_t burst_bytes; /* default: 500 ms of the faster rate, 256 KiB to 16 MiB */
 };
 
 struct sp_config_group {
@@ -70,6 +71,7 @@ struct sp_config_user {
 	uint32_t group_count;
 	struct sp_config_limit limit; /* what holds: the user's own, else the groups' */
 	uint32_t flows_max;	      /* default 8192 */
+	bool is_zone;		      /* made of one of config->zones */
 	struct sp_config_source source;
 };
 

@@ -18,6 +18,9 @@ static void read_user(struct sp_config_reader *r, const struct sp_config_field *
 	if (name->section != SP_SECTION_USER)
 		sp_config_mistake(r, setting, "found the group \"%s\", expected the name of a user",
 				  name->text);
+	else if (r->config->users[name->index].is_zone)
+		sp_config_mistake(r, setting, "found the zone \"%s\", expected the name of a user",
+				  name->text);
 	else
 		peer->user = name->index;
 }

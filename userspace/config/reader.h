@@ -12,12 +12,14 @@ enum sp_config_section_id { /* in the order of reading: a section refers only to
 	SP_SECTION_IFACE,
 	SP_SECTION_WIREGUARD,
 	SP_SECTION_GROUP,
-	SP_SECTION_USER, /* users and groups share one name space, kept under this id */
+	SP_SECTION_USER, /* users, groups and zones share one name space, kept under this id */
+	SP_SECTION_ZONE,
 	SP_SECTION_PEER,
 	SP_SECTION_DESTINATION,
 	SP_SECTION_SERVICE,
 	SP_SECTION_POOL,
 	SP_SECTION_RULE,
+	SP_SECTION_TEST,
 	SP_SECTION_COUNT,
 };
 
@@ -44,8 +46,10 @@ struct sp_config_reader {
 	struct sp_config_errors errors;
 	struct sp_config_document **documents;
 	uint32_t document_count;
-	char **files;
+	char **files, **texts;
 	uint32_t file_count;
+	const char *const *given_files, *const *given_texts; /* instead of the disk */
+	uint32_t given_count;
 	config_setting_t **items[SP_SECTION_COUNT]; /* the setting of each object of a section */
 	struct sp_config_names names[SP_SECTION_COUNT];
 	bool incomplete; /* a file could not be read: unknown names may stand in it */
@@ -75,10 +79,12 @@ struct sp_config_section {
 	void (*init)(void *item);	  /* optional: defaults that are not zero */
 	/* Optional: what several fields of one item owe each other. */
 	void (*finish)(struct sp_config_reader *r, config_setting_t *setting, void *item);
+	/* Optional: makes each item one of the space's own section too; the index of the first. */
+	uint32_t (*join)(struct sp_config_reader *r);
 };
 extern const struct sp_config_section sp_config_ifaces, sp_config_wireguards, sp_config_groups,
-	sp_config_users, sp_config_peers, sp_config_destinations, sp_config_services,
-	sp_config_pools, sp_config_rules;
+	sp_config_users, sp_config_zones, sp_config_peers, sp_config_destinations,
+	sp_config_services, sp_config_pools, sp_config_rules, sp_config_tests;
 
 #define SP_MEMBER(object, type, offset) (*(type *)((char *)(object) + (offset)))
 
@@ -101,6 +107,7 @@ bool sp_config_scan(struct sp_config_reader *r, const char *file, const char *te
 const char *sp_config_file_add(struct sp_config_reader *r, const char *path);
 /* The whole file with a NUL behind it, to be freed; NULL after recording why not. */
 char *sp_config_file_read(struct sp_config_reader *r, const char *file, size_t *ret_len);
+void sp_config_texts_fini(struct sp_config_reader *r);
 void sp_config_documents_fini(struct sp_config_reader *r);
 /* A path as the file means it, relative to its own directory. NULL: no memory (noted in r). */
 char *sp_config_path(struct sp_config_reader *r, const config_setting_t *setting, const char *text);
@@ -116,6 +123,11 @@ void sp_config_limits_settle(struct sp_config *config); /* user.c: defaults, onc
 
 /* where.c: the addresses of every country that a rule names. */
 void sp_config_countries_read(struct sp_config_reader *r);
+/* written.c: section SP_SECTION_COUNT is the gateway's. */
+bool sp_config_written_reserve(struct sp_config_reader *r, uint32_t section, uint32_t count);
+void sp_config_written_add(struct sp_config_reader *r, uint32_t section, const char *key,
+			   config_setting_t *setting, const char *name, uint32_t index);
+void sp_config_written_fini(struct sp_config *config);
 
 /* names.c */
 void sp_config_names_add(struct sp_config_reader *r, enum sp_config_section_id space,

@@ -19,7 +19,7 @@ static void read_from(struct sp_config_reader *r, const struct sp_config_field *
 		      config_setting_t *setting, void *object)
 {
 	struct sp_config_references refs = {.space = SP_SECTION_USER,
-					    .what = "a user or group, or \"any\"",
+					    .what = "a user, group or zone, or \"any\"",
 					    .words = from_words,
 					    .wanted = SP_SECTION_USER};
 	struct sp_config_rule *rule = object;
@@ -162,7 +162,7 @@ static const struct sp_config_field fields[] = {
 	{.key = "mode", .read = read_mode},
 	{.key = "schedule", .read = sp_field_schedule, .offset = AT(schedule)},
 	{.key = "expires", .read = read_expires},
-	{.key = "limit", .read = sp_field_limit, .offset = AT(limit)},
+	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "log", .read = sp_field_bool, .offset = AT(log)},
 };
 

@@ -78,6 +78,8 @@ static void read_item(struct sp_config_reader *r, const struct sp_config_section
 	sp_config_group_read(r, setting, section->fields, section->field_count, item);
 	if (section->finish)
 		section->finish(r, setting, item);
+	sp_config_written_add(r, section->id, section->key, setting,
+			      SP_MEMBER(item, char *const, section->name_offset), index);
 }
 
 /* Only once all is read: a look-up needs the names in order, and users refer to groups. */
@@ -85,9 +87,11 @@ static void add_names(struct sp_config_reader *r, const struct sp_config_section
 {
 	const char *list = SP_MEMBER(r->config, char *, section->list_offset);
 	uint32_t count = SP_MEMBER(r->config, uint32_t, section->count_offset);
+	enum sp_config_section_id id = section->join ? section->space : section->id;
+	uint32_t first = section->join ? section->join(r) : 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct sp_config_name name = {.section = section->id, .index = i};
+		struct sp_config_name name = {.section = id, .index = first + i};
 
 		name.text = SP_MEMBER(list + i * section->item_bytes, char *const,
 				      section->name_offset);
@@ -126,6 +130,8 @@ void sp_config_section_read(struct sp_config_reader *r, const struct sp_config_s
 		r->rc = -ENOMEM;
 		return;
 	}
+	if (!sp_config_written_reserve(r, section->id, count))
+		return;
 	for (uint32_t d = 0; d < r->document_count; d++) {
 		setting = find_section(r, d, section->key);
 		for (uint32_t i = 0; setting && i < section_length(setting); i++, index++) {

@@ -18,5 +18,7 @@ int sp_config_parse_grace(const char *text, uint32_t *ret_grace_s);
 int sp_config_parse_days(const char *text, uint32_t *ret_days);
 /* "08:00-18:00" as minutes since midnight; 24:00 is an end only. -EINVAL. */
 int sp_config_parse_hours(const char *text, uint32_t *ret_from_min, uint32_t *ret_to_min);
+/* "tcp 203.0.113.5:443", "udp [2001:db8::1]:53", "icmp 203.0.113.5", "47 203.0.113.5". -EINVAL. */
+int sp_config_parse_target(const char *text, struct sp_config_target *ret_target);
 
 #endif

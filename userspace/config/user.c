@@ -7,8 +7,10 @@
 #include "config/units.h"
 
 #define GROUPS_OF_USER_MAX 64
-#define BURST_MIN_BYTES	   65536
-#define UNLIMITED	   UINT64_MAX /* while reading: 0 is "not said" */
+/* A bucket drops and does not queue: TCP finds the rate only over some round trips of slack. */
+#define BURST_MIN_BYTES (256u << 10)
+#define BURST_MAX_BYTES (16u << 20)
+#define UNLIMITED	UINT64_MAX /* while reading: 0 is "not said" */
 
 static void read_rate(struct sp_config_reader *r, const struct sp_config_field *field,
 		      config_setting_t *setting, void *object)
@@ -61,7 +63,8 @@ static const struct sp_config_field limit_fields[] = {
 	 .offset = offsetof(struct sp_config_limit, burst_bytes)},
 };
 
-SP_FIELD_READER(limit)
+void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object)
 {
 	if (config_setting_is_group(setting))
 		sp_config_group_read(r, setting, limit_fields,
@@ -72,8 +75,8 @@ SP_FIELD_READER(limit)
 }
 
 /* "nobody" and "gateway" are users of their own in the maps, "any" a word of the policy. */
-static void read_subject(struct sp_config_reader *r, const struct sp_config_field *field,
-			 config_setting_t *setting, void *object)
+void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object)
 {
 	static const char *const reserved[] = {"any", "nobody", "gateway"};
 	const char *text = config_setting_get_string(setting);
@@ -87,10 +90,12 @@ static void read_subject(struct sp_config_reader *r, const struct sp_config_fiel
 
 static const struct sp_config_field group_fields[] = {
 	{.key = "name",
-	 .read = read_subject,
+	 .read = sp_config_subject_read,
 	 .offset = offsetof(struct sp_config_group, name),
 	 .required = true},
-	{.key = "limit", .read = sp_field_limit, .offset = offsetof(struct sp_config_group, limit)},
+	{.key = "limit",
+	 .read = sp_config_limit_read,
+	 .offset = offsetof(struct sp_config_group, limit)},
 };
 
 const struct sp_config_section sp_config_groups = {
@@ -162,9 +167,13 @@ static void settle(struct sp_config_limit *limit)
 	if (limit->down_bps == UNLIMITED)
 		limit->down_bps = 0;
 	bps = limit->up_bps > limit->down_bps ? limit->up_bps : limit->down_bps;
-	if (!limit->burst_bytes && bps) /* 50 ms of the faster direction */
-		limit->burst_bytes =
-			bps / 8 / 20 > BURST_MIN_BYTES ? bps / 8 / 20 : BURST_MIN_BYTES;
+	if (limit->burst_bytes || !bps)
+		return;
+	limit->burst_bytes = bps / 8 / 2; /* 500 ms of the faster direction */
+	if (limit->burst_bytes < BURST_MIN_BYTES)
+		limit->burst_bytes = BURST_MIN_BYTES;
+	if (limit->burst_bytes > BURST_MAX_BYTES)
+		limit->burst_bytes = BURST_MAX_BYTES;
 }
 
 void sp_config_limits_settle(struct sp_config *config)
@@ -179,9 +188,9 @@ void sp_config_limits_settle(struct sp_config *config)
 
 #define AT(member) offsetof(struct sp_config_user, member)
 static const struct sp_config_field user_fields[] = {
-	{.key = "name", .read = read_subject, .offset = AT(name), .required = true},
+	{.key = "name", .read = sp_config_subject_read, .offset = AT(name), .required = true},
 	{.key = "groups", .read = read_groups},
-	{.key = "limit", .read = sp_field_limit, .offset = AT(limit)},
+	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "flows_max",
 	 .read = sp_field_u32,
 	 .offset = AT(flows_max),

@@ -34,6 +34,7 @@ struct sp_control {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client *clients;
 	unsigned int client_count;
+	uint32_t asker_uid;
 };
 
 static void client_close(struct client *c)
@@ -68,6 +69,19 @@ static char *answer_text(int rc, json_t *result, const char *error)
 	text = json_dumps(answer, JSON_COMPACT);
 	json_decref(answer);
 	return text;
+}
+
+static uint32_t uid_of(int fd)
+{
+	struct ucred ucred;
+	socklen_t len = sizeof(ucred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &len) < 0 ? UINT32_MAX : ucred.uid;
+}
+
+uint32_t sp_control_asker_uid(const struct sp_control *control)
+{
+	return control->asker_uid;
 }
 
 static char *answer_line(struct sp_control *control, const char *line, size_t bytes)
@@ -126,6 +140,7 @@ static bool client_serve(struct client *c)
 		return false;
 	}
 	used = (size_t)(end - c->line) + 1;
+	c->control->asker_uid = uid_of(c->readable.fd);
 	text = answer_line(c->control, c->line, used - 1);
 	c->line_bytes -= used;
 	memmove(c->line, c->line + used, c->line_bytes);
@@ -159,7 +174,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 		if (!client_serve(c))
 			return;
 	}
-	if (c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (!c->answer && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 

@@ -4,6 +4,7 @@
 #define SP_CONTROL_CONTROL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <ev.h>
 #include <jansson.h>
@@ -24,6 +25,8 @@ typedef int (*sp_control_handler)(void *arg, const char *command, const json_t *
 int sp_control_open(struct ev_loop *loop, const char *path, sp_control_handler handler, void *arg,
 		    struct sp_control **ret_control);
 void sp_control_close(struct sp_control *control);
+/* Who asked (SO_PEERCRED); UINT32_MAX: not known. Only inside the handler. */
+uint32_t sp_control_asker_uid(const struct sp_control *control);
 
 /*
  * One request line to its object and command (borrowed from the object). -EBADMSG: not a JSON

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the running configuration to a new one: what can fail comes first, then nothing can. */
+/* From the running configuration to a new one in three stages; a failure puts the old one back. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,32 @@ static bool is_wanted(const struct sp_listener_state *l, const struct sp_config 
 	return false;
 }
 
-/* A changed key keeps its port: the old socket must go before the new one can be bound. */
+static struct sp_peer_state *find_peer(struct sp_daemon *daemon,
+				       const struct sp_config_peer *config)
+{
+	struct sp_peer_state *peer;
+
+	HASH_FIND(hh, daemon->peers, &config->public_key, sizeof(config->public_key), peer);
+	return peer;
+}
+
+void sp_daemon_mark_peers(struct sp_daemon *daemon, const struct sp_config *config)
+{
+	struct sp_peer_state *peer, *next;
+
+	HASH_ITER (hh, daemon->peers, peer, next)
+		peer->wanted = false;
+	for (uint32_t i = 0; i < config->peer_count; i++) {
+		peer = find_peer(daemon, &config->peers[i]);
+		if (peer &&
+		    same_listener(peer->listener, &config->wireguards[config->peers[i].wireguard]))
+			peer->wanted = true;
+	}
+}
+
+/* --- listeners and peers: made in the first stage as far as nothing must make room for them --- */
+
+/* A changed key or name keeps its port: the old socket must go before the new one can be bound. */
 static bool port_is_taken_over(struct sp_daemon *daemon, const struct sp_config *config,
 			       uint16_t port)
 {
@@ -51,39 +76,40 @@ static bool port_is_taken_over(struct sp_daemon *daemon, const struct sp_config 
 static void close_listener_and_peers(struct sp_listener_state *listener)
 {
 	struct sp_peer_state *peer, *next;
-	struct sp_daemon *daemon = listener->daemon;
 
-	HASH_ITER (hh, daemon->peers, peer, next) {
+	HASH_ITER (hh, listener->daemon->peers, peer, next) {
 		if (peer->listener == listener)
 			sp_peer_close(peer);
-	}
-	for (uint32_t i = 0; i < listener->address_count; i++) {
-		struct sp_prefix host = {.addr = listener->addresses[i].addr, .len = 128};
-
-		sp_dataplane_inner_remove(daemon->dataplane, &host);
-		if (daemon->has_tun)
-			sp_tun_address_remove(SP_TUN_NAME, &listener->addresses[i]);
 	}
 	sp_listener_close(listener);
 }
 
-static int open_listeners(struct sp_daemon *daemon, const struct sp_config *config, char **ret_text)
+static void make_room(struct sp_daemon *daemon, uint16_t port)
+{
+	for (struct sp_listener_state *l = daemon->listeners, *next; l; l = next) {
+		next = l->next;
+		if (l->port == port)
+			close_listener_and_peers(l);
+	}
+}
+
+/* may_close: those whose port another one holds, too. */
+static int open_listeners(struct sp_daemon *daemon, const struct sp_config *config, bool may_close,
+			  char **ret_text)
 {
 	for (uint32_t i = 0; i < config->wireguard_count; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 		struct sp_listener_state *listener = find_listener(daemon, wg);
 		int rc;
 
-		if (listener) {
+		if (listener && may_close)
 			listener->mtu = wg->mtu;
+		if (listener)
 			continue;
-		}
 		if (port_is_taken_over(daemon, config, wg->port)) {
-			for (struct sp_listener_state *l = daemon->listeners, *next; l; l = next) {
-				next = l->next;
-				if (l->port == wg->port)
-					close_listener_and_peers(l);
-			}
+			if (!may_close)
+				continue;
+			make_room(daemon, wg->port);
 		}
 		rc = sp_listener_open(daemon, wg, &listener);
 		if (rc) {
@@ -98,26 +124,6 @@ static int open_listeners(struct sp_daemon *daemon, const struct sp_config *conf
 	return 0;
 }
 
-static void close_unwanted_listeners(struct sp_daemon *daemon, const struct sp_config *config)
-{
-	struct sp_listener_state *next;
-
-	for (struct sp_listener_state *l = daemon->listeners; l; l = next) {
-		next = l->next;
-		if (!is_wanted(l, config))
-			close_listener_and_peers(l);
-	}
-}
-
-static struct sp_peer_state *find_peer(struct sp_daemon *daemon,
-				       const struct sp_config_peer *config)
-{
-	struct sp_peer_state *peer;
-
-	HASH_FIND(hh, daemon->peers, &config->public_key, sizeof(config->public_key), peer);
-	return peer;
-}
-
 static const char *peer_failure(int rc)
 {
 	switch (rc) {
@@ -130,80 +136,87 @@ static const char *peer_failure(int rc)
 	}
 }
 
-static void undo_peers(struct sp_daemon *daemon)
+/* may_close: those that move to another listener too; they need new keys all the same. */
+static int open_peers(struct sp_daemon *daemon, const struct sp_config *config, bool may_close,
+		      char **ret_text)
 {
-	struct sp_peer_state *peer, *next;
-
-	HASH_ITER (hh, daemon->peers, peer, next) {
-		if (peer->fresh)
-			sp_peer_close(peer);
-	}
-}
-
-/* New peers first: if one fails, those made in this call go again and all is as before. */
-static int open_peers(struct sp_daemon *daemon, const struct sp_config *config, char **ret_text)
-{
-	struct sp_peer_state *peer, *next;
-	uint32_t i;
-	int rc = 0;
-
-	HASH_ITER (hh, daemon->peers, peer, next)
-		peer->wanted = peer->fresh = false;
-	for (i = 0; i < config->peer_count && !rc; i++) {
-		const struct sp_config_peer *c = &config->peers[i];
-		const struct sp_config_wireguard *wg = &config->wireguards[c->wireguard];
-
-		peer = find_peer(daemon, c);
-		if (peer && peer->listener != find_listener(daemon, wg)) {
-			sp_peer_close(peer); /* moved to another port: new keys all the same */
-			peer = NULL;
-		}
-		if (peer)
-			peer->wanted = true;
-		else
-			rc = sp_peer_open(daemon, find_listener(daemon, wg),
-					  config->users[c->user].id, c);
-		if (rc && asprintf(ret_text, "%s:%u: peers.%s: failed to add: %s", c->source.file,
-				   c->source.line, c->name, peer_failure(rc)) < 0)
-			*ret_text = NULL;
-	}
-	if (rc)
-		undo_peers(daemon);
-	return rc;
-}
-
-static bool prefix_equal(const struct sp_prefix *a, const struct sp_prefix *b)
-{
-	return a->len == b->len && sp_addr_equal(&a->addr, &b->addr);
-}
-
-static bool holds_prefix(const struct sp_config_peer *config, const struct sp_prefix *prefix)
-{
-	for (uint32_t i = 0; i < config->address_count; i++) {
-		if (prefix_equal(&config->addresses[i], prefix))
-			return true;
-	}
-	return false;
-}
-
-/* Cryptokey routing follows in two passes, so that a prefix may move from peer to peer. */
-static void release_prefixes(struct sp_daemon *daemon, const struct sp_config *config)
-{
-	struct sp_peer_state *peer, *next;
-
-	HASH_ITER (hh, daemon->peers, peer, next) {
-		if (peer->wanted)
-			continue;
-		for (uint32_t i = 0; i < peer->address_count; i++)
-			sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[i]);
-		sp_peer_close(peer);
-	}
 	for (uint32_t i = 0; i < config->peer_count; i++) {
-		peer = find_peer(daemon, &config->peers[i]);
-		for (uint32_t a = 0; peer && a < peer->address_count; a++) {
-			if (!holds_prefix(&config->peers[i], &peer->addresses[a]))
-				sp_dataplane_inner_remove(daemon->dataplane, &peer->addresses[a]);
+		const struct sp_config_peer *c = &config->peers[i];
+		struct sp_listener_state *listener =
+			find_listener(daemon, &config->wireguards[c->wireguard]);
+		struct sp_peer_state *peer = find_peer(daemon, c);
+		int rc;
+
+		if (!listener || (peer && (peer->listener == listener || !may_close)))
+			continue;
+		if (peer)
+			sp_peer_close(peer);
+		rc = sp_peer_open(daemon, listener, config->users[c->user].id, c);
+		if (rc) {
+			if (asprintf(ret_text, "%s:%u: peers.%s: failed to add: %s", c->source.file,
+				     c->source.line, c->name, peer_failure(rc)) < 0)
+				*ret_text = NULL;
+			return rc;
 		}
+	}
+	return 0;
+}
+
+/* --- inner prefixes: all that are wanted are put first, then what is left over is removed --- */
+
+struct prefixes {
+	struct sp_prefix *list; /* sorted */
+	uint32_t count;
+};
+
+static void prefixes_fini(struct prefixes *p)
+{
+	free(p->list);
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sp_prefix));
+}
+
+/* Peers' prefixes and the gateway's own addresses: together they are what sp_inner holds. */
+static int collect_prefixes(const struct sp_config *config, struct prefixes *ret)
+{
+	uint32_t count = 0, n = 0;
+
+	for (uint32_t i = 0; i < config->peer_count; i++)
+		count += config->peers[i].address_count;
+	for (uint32_t i = 0; i < config->wireguard_count; i++)
+		count += config->wireguards[i].address_count;
+	ret->list = calloc(count + 1u, sizeof(*ret->list));
+	if (!ret->list)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->peer_count; i++) {
+		for (uint32_t a = 0; a < config->peers[i].address_count; a++)
+			ret->list[n++] = config->peers[i].addresses[a];
+	}
+	for (uint32_t i = 0; i < config->wireguard_count; i++) {
+		for (uint32_t a = 0; a < config->wireguards[i].address_count; a++, n++) {
+			ret->list[n].addr = config->wireguards[i].addresses[a].addr;
+			ret->list[n].len = 128;
+		}
+	}
+	ret->count = n;
+	qsort(ret->list, n, sizeof(*ret->list), compare_prefixes);
+	return 0;
+}
+
+static bool holds(const struct prefixes *p, const struct sp_prefix *prefix)
+{
+	return p->count && bsearch(prefix, p->list, p->count, sizeof(*prefix), compare_prefixes);
+}
+
+static void release_prefixes(struct sp_daemon *daemon, const struct prefixes *from,
+			     const struct prefixes *to)
+{
+	for (uint32_t i = 0; i < from->count; i++) {
+		if (!holds(to, &from->list[i]))
+			sp_prefix_release(daemon, &from->list[i]);
 	}
 }
 
@@ -214,60 +227,32 @@ static int claim_prefixes(struct sp_daemon *daemon, const struct sp_config *conf
 	for (uint32_t i = 0; i < config->peer_count && !rc; i++) {
 		const struct sp_config_peer *c = &config->peers[i];
 		struct sp_peer_state *peer = find_peer(daemon, c);
-		struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
 
 		rc = sp_peer_change(peer, config->users[c->user].id, c);
 		for (uint32_t a = 0; a < c->address_count && !rc; a++)
-			rc = sp_dataplane_inner_put(daemon->dataplane, &c->addresses[a], &inner);
+			rc = sp_peer_claim(peer, &c->addresses[a]);
 	}
 	return rc;
 }
 
-static bool listener_holds(const struct sp_config_wireguard *wg, const struct sp_prefix *prefix)
+/* What peers' routes need not be made for. */
+static int copy_addresses(struct sp_listener_state *listener, const struct sp_config_wireguard *wg)
 {
-	for (uint32_t i = 0; i < wg->address_count; i++) {
-		if (prefix_equal(&wg->addresses[i], prefix))
-			return true;
-	}
-	return false;
-}
+	size_t bytes = wg->address_count * sizeof(*listener->addresses);
+	struct sp_prefix *copy = malloc(bytes ? bytes : 1);
 
-static int change_gateway_addresses(struct sp_daemon *daemon, struct sp_listener_state *listener,
-				    const struct sp_config_wireguard *wg)
-{
-	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
-	struct sp_prefix *copy = malloc((wg->address_count + 1) * sizeof(*copy));
-	int rc = copy ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; copy && i < listener->address_count; i++) {
-		struct sp_prefix host = {.addr = listener->addresses[i].addr, .len = 128};
-
-		if (listener_holds(wg, &listener->addresses[i]))
-			continue;
-		sp_dataplane_inner_remove(daemon->dataplane, &host);
-		if (daemon->has_tun)
-			sp_tun_address_remove(SP_TUN_NAME, &listener->addresses[i]);
-	}
-	for (uint32_t i = 0; i < wg->address_count && !rc; i++) {
-		struct sp_prefix host = {.addr = wg->addresses[i].addr, .len = 128};
-
-		copy[i] = wg->addresses[i];
-		rc = sp_dataplane_inner_put(daemon->dataplane, &host, &inner);
-		if (!rc && daemon->has_tun)
-			rc = sp_tun_address_add(SP_TUN_NAME, &wg->addresses[i]);
-	}
-	if (rc) {
-		free(copy);
-		return rc;
-	}
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, wg->addresses, bytes);
 	free(listener->addresses);
 	listener->addresses = copy;
 	listener->address_count = wg->address_count;
 	return 0;
 }
 
-static int apply_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *config)
+static int add_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *config)
 {
+	struct sp_inner inner = {.kind = SP_INNER_GATEWAY};
 	struct sp_addr list[64];
 	uint32_t count = 0;
 	int rc = 0;
@@ -275,112 +260,171 @@ static int apply_gateway_addresses(struct sp_daemon *daemon, const struct sp_con
 	for (uint32_t i = 0; i < config->wireguard_count && !rc; i++) {
 		const struct sp_config_wireguard *wg = &config->wireguards[i];
 
-		rc = change_gateway_addresses(daemon, find_listener(daemon, wg), wg);
-		for (uint32_t a = 0; a < wg->address_count && count < 64; a++)
-			list[count++] = wg->addresses[a].addr;
+		rc = copy_addresses(find_listener(daemon, wg), wg);
+		for (uint32_t a = 0; a < wg->address_count && !rc; a++) {
+			struct sp_prefix host = {.addr = wg->addresses[a].addr, .len = 128};
+
+			if (count < 64)
+				list[count++] = host.addr;
+			rc = sp_dataplane_inner_put(daemon->dataplane, &host, &inner);
+			if (!rc && daemon->has_tun)
+				rc = sp_tun_address_add(SP_TUN_NAME, &wg->addresses[a]);
+		}
 	}
 	return rc ? rc : sp_paths_set_inner_addresses(daemon->paths, list, count);
 }
 
-static char *text_of(const char *what, int rc)
+static bool has_gateway_address(const struct sp_config *config, const struct sp_prefix *prefix)
 {
-	char *text;
-
-	return asprintf(&text, "failed to %s: %s", what, strerror(-rc)) < 0 ? NULL : text;
+	for (uint32_t i = 0; i < config->wireguard_count; i++) {
+		for (uint32_t a = 0; a < config->wireguards[i].address_count; a++) {
+			if (!compare_prefixes(&config->wireguards[i].addresses[a], prefix))
+				return true;
+		}
+	}
+	return false;
 }
 
-int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **ret_text)
+static void remove_gateway_addresses(struct sp_daemon *daemon, const struct sp_config *from,
+				     const struct sp_config *to)
 {
-	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
-	int rc = sp_daemon_name_users(daemon, config);
+	for (uint32_t i = 0; daemon->has_tun && i < from->wireguard_count; i++) {
+		const struct sp_config_wireguard *wg = &from->wireguards[i];
 
+		for (uint32_t a = 0; a < wg->address_count; a++) {
+			if (!has_gateway_address(to, &wg->addresses[a]))
+				sp_tun_address_remove(SP_TUN_NAME, &wg->addresses[a]);
+		}
+	}
+}
+
+/* --- the stages --- */
+
+struct side {
+	const struct sp_config *config; /* NULL: nothing ran before */
+	struct prefixes prefixes;
+};
+
+static void side_fini(struct side *side)
+{
+	prefixes_fini(&side->prefixes);
+}
+
+/* Whatever can be made beside what runs, and whatever can be refused. */
+static int prepare(struct sp_daemon *daemon, struct sp_config *config, struct side *from,
+		   struct side *to, struct sp_policy_plan *plan, char **ret_text)
+{
+	int rc = collect_prefixes(config, &to->prefixes);
+
+	if (!rc && from->config)
+		rc = collect_prefixes(from->config, &from->prefixes);
 	if (!rc)
-		rc = sp_daemon_plan_policy(daemon, config, &plan, ret_text);
+		rc = sp_daemon_name_users(daemon, config);
 	if (!rc)
-		rc = open_listeners(daemon, config, ret_text);
-	if (!rc)
-		rc = open_peers(daemon, config, ret_text);
+		rc = sp_daemon_plan_policy(daemon, config, plan, ret_text);
+	/* The way back must not depend on the hour, so what was in force is not tested again. */
+	if (!rc && !config->is_tested)
+		rc = sp_daemon_test_policy(config, plan, ret_text);
 	if (rc)
 		return rc;
-	release_prefixes(daemon, config);
-	close_unwanted_listeners(daemon, config);
+	config->is_tested = true;
+	rc = open_listeners(daemon, config, false, ret_text);
+	return rc ? rc : open_peers(daemon, config, false, ret_text);
+}
+
+/* What is seen from outside. What fails here is put back by doing the same with the old one. */
+static int take_over(struct sp_daemon *daemon, const struct sp_config *config, char **ret_text)
+{
+	int rc = open_listeners(daemon, config, true, ret_text);
+
+	if (!rc)
+		rc = open_peers(daemon, config, true, ret_text);
+	if (rc)
+		return rc;
 	sp_daemon_publish_users(daemon, config);
-	rc = apply_gateway_addresses(daemon, config);
+	rc = add_gateway_addresses(daemon, config);
+	return rc ? rc : claim_prefixes(daemon, config);
+}
+
+/* What only from had. Nothing here can fail. from NULL: nothing of it was taken over. */
+static void clear_away(struct sp_daemon *daemon, const struct side *from, const struct side *to)
+{
+	struct sp_listener_state *next_listener;
+	struct sp_peer_state *peer, *next;
+
+	if (from && from->config) {
+		release_prefixes(daemon, &from->prefixes, &to->prefixes);
+		remove_gateway_addresses(daemon, from->config, to->config);
+	}
+	sp_daemon_mark_peers(daemon, to->config);
+	HASH_ITER (hh, daemon->peers, peer, next) {
+		if (peer->wanted)
+			continue;
+		peer->claimed = false; /* released above; what is left is others' now */
+		sp_peer_close(peer);
+	}
+	for (struct sp_listener_state *l = daemon->listeners; l; l = next_listener) {
+		next_listener = l->next;
+		if (!is_wanted(l, to->config))
+			close_listener_and_peers(l);
+	}
+	sp_daemon_retire_users(daemon, to->config);
+	sp_daemon_retire_rules(daemon, to->config);
+	daemon->shared->gateway->handshake_cost_ns =
+		SP_NS_PER_S / to->config->gateway.handshakes_per_s;
+}
+
+static void put_back(struct sp_daemon *daemon, const struct side *from, const struct side *to,
+		     char **text)
+{
+	_cleanup_free_ char *why = NULL, *first = *text;
+	int rc = take_over(daemon, from->config, &why);
+
 	if (!rc)
-		rc = claim_prefixes(daemon, config);
-	if (!rc)
-		rc = sp_daemon_commit_policy(daemon, &plan);
-	if (!rc)
-		sp_daemon_retire_rules(daemon, config);
-	if (rc && !*ret_text)
-		*ret_text = text_of("apply the configuration", rc);
+		rc = sp_daemon_restore_pools(daemon);
+	clear_away(daemon, to, from);
+	if (!rc) {
+		*text = TAKE_PTR(first);
+		return;
+	}
+	sp_error("reload: failed to put the previous configuration back: %s",
+		 why ? why : strerror(-rc));
+	if (asprintf(text,
+		     "%s\nand the previous configuration could not be put back whole (%s): restart "
+		     "sallyportd",
+		     first ? first : "failed", why ? why : strerror(-rc)) < 0)
+		*text = NULL;
+}
+
+static int failed(int rc, char **ret_text)
+{
+	if (!*ret_text &&
+	    asprintf(ret_text, "failed to apply the configuration: %s", strerror(-rc)) < 0)
+		*ret_text = NULL;
 	return rc;
 }
 
-char *sp_daemon_mistakes(const struct sp_config_errors *errors)
+int sp_daemon_apply(struct sp_daemon *daemon, const struct sp_config *old, struct sp_config *config,
+		    char **ret_text)
 {
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *stream = open_memstream(&text, &bytes);
+	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
+	_cleanup_(side_fini) struct side from = {.config = old}, to = {.config = config};
+	int rc = prepare(daemon, config, &from, &to, &plan, ret_text);
 
-	if (!stream)
-		return NULL;
-	for (uint32_t i = 0; i < errors->count; i++)
-		fprintf(stream, "%s%s", i ? "\n" : "", errors->list[i].text);
-	if (errors->left_out)
-		fprintf(stream, "\nand %u more", errors->left_out);
-	fclose(stream);
-	return text;
-}
-
-/* What a running daemon cannot change: said, not silently ignored. */
-static void warn_about_restart(const struct sp_config *old, const struct sp_config *new)
-{
-	const struct sp_config_gateway *a = &old->gateway, *b = &new->gateway;
-	bool ifaces = old->iface_count != new->iface_count;
-
-	for (uint32_t i = 0; !ifaces && i < old->iface_count; i++)
-		ifaces = strcmp(old->ifaces[i].name, new->ifaces[i].name) ||
-			 old->ifaces[i].roles != new->ifaces[i].roles;
-	if (ifaces)
-		sp_warning("reload: interfaces changed: takes effect at the next restart");
-	if (a->workers != b->workers || a->flows_max != b->flows_max ||
-	    a->sessions_max != b->sessions_max || a->rules_max != b->rules_max ||
-	    a->policy_nodes_max != b->policy_nodes_max || a->attach != b->attach ||
-	    strcmp(a->aead, b->aead) || strcmp(a->control_path, b->control_path) ||
-	    a->has_metrics != b->has_metrics)
-		sp_warning(
-			"reload: workers, flows_max, sessions_max, rules_max, policy_nodes_max, attach, aead, control and "
-			"metrics take effect at the next restart");
-}
-
-int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text)
-{
-	struct sp_config_errors errors = {0};
-	struct sp_config *config = NULL;
-	char *text = NULL;
-	int rc = sp_config_open(daemon->config_path, &config, &errors);
-
-	if (rc)
-		text = sp_daemon_mistakes(&errors);
-	else
-		rc = sp_daemon_apply(daemon, config, &text);
-	sp_config_errors_fini(&errors);
-	free(daemon->last_reload.error);
-	daemon->last_reload =
-		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};
 	if (rc) {
-		sp_error("reload: refused, the running configuration stays: %s",
-			 text ? text : strerror(-rc));
-		daemon->last_reload.error = text ? strdup(text) : NULL;
-		sp_config_close(config);
-		*ret_text = text;
+		if (old)
+			clear_away(daemon, NULL, &from);
+		return failed(rc, ret_text);
+	}
+	rc = take_over(daemon, config, ret_text);
+	if (!rc)
+		rc = sp_daemon_commit_policy(daemon, config, &plan);
+	if (rc) {
+		failed(rc, ret_text);
+		if (old)
+			put_back(daemon, &from, &to, ret_text);
 		return rc;
 	}
-	warn_about_restart(daemon->config, config);
-	sp_config_close(daemon->config);
-	daemon->config = config;
-	sp_daemon_warn_policy(daemon);
-	sp_info("reload: policy generation %u is in force", daemon->shared->gateway->generation);
+	clear_away(daemon, &from, &to);
 	return 0;
 }

@@ -9,14 +9,44 @@
 int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char *pin_dir);
 void sp_daemon_close(struct sp_daemon *daemon);
 
-/* apply.c: from the running configuration to a new one, all or nothing. ret_text: what went wrong. */
-int sp_daemon_apply(struct sp_daemon *daemon, struct sp_config *config, char **ret_text);
-int sp_daemon_reload(struct sp_daemon *daemon, char **ret_text);
+/*
+ * apply.c: from the running configuration (old; NULL at the start) to another one, all or nothing.
+ * ret_text: what went wrong, malloc-ed.
+ */
+int sp_daemon_apply(struct sp_daemon *daemon, const struct sp_config *old, struct sp_config *config,
+		    char **ret_text);
+/* peer->wanted: config has it, with this listener. */
+void sp_daemon_mark_peers(struct sp_daemon *daemon, const struct sp_config *config);
+
+/* reload.c: configurations come and go. Who asked stands in the history. */
+struct sp_asker {
+	enum sp_history_origin origin;
+	uint32_t uid;
+};
+/* confirm_s: taken back after so many seconds without sp_daemon_confirm; 0: not. */
+int sp_daemon_reload(struct sp_daemon *daemon, const struct sp_asker *who, uint32_t confirm_s,
+		     char **ret_text);
+int sp_daemon_confirm(struct sp_daemon *daemon, char **ret_text);
+/* number 0: the one before. */
+int sp_daemon_roll_back(struct sp_daemon *daemon, const struct sp_asker *who, uint64_t number,
+			char **ret_text);
 char *sp_daemon_mistakes(const struct sp_config_errors *errors); /* a line each */
+/* The start: what may run, and what to remember once it does. */
+void sp_daemon_choose_start(struct sp_daemon *daemon);
+void sp_daemon_record_start(struct sp_daemon *daemon);
+void sp_daemon_forget_trial(struct sp_daemon *daemon);
+json_t *sp_show_history(struct sp_daemon *daemon);
+json_t *sp_show_trial(struct sp_daemon *daemon);   /* of status; null: none */
+json_t *sp_show_running(struct sp_daemon *daemon); /* of status */
+
+/* plan.c: what a file (NULL: the daemon's own) would change; nothing is. */
+int sp_daemon_plan(struct sp_daemon *daemon, const char *path, json_t **ret_plan, char **ret_text);
 
 /* users.c: names keep their ids; limits and quotas into the shared maps. */
 int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config);
+int sp_daemon_import_users(struct sp_daemon *daemon);
 void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *config);
+void sp_daemon_retire_users(struct sp_daemon *daemon, const struct sp_config *config);
 const char *sp_user_name(const struct sp_daemon *daemon, uint32_t user_id);
 
 /* rules.c: names keep their cell in sp_rule_hits and their buckets, limits into the shared maps. */
@@ -37,16 +67,32 @@ struct sp_policy_plan {
 };
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text);
-int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan);
+/* -EINVAL: some of the configuration's own tests failed. */
+int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
+			  char **ret_text);
+int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			    struct sp_policy_plan *plan);
 /* Rules of the configuration in force that never decide, into the log. */
 void sp_daemon_warn_policy(const struct sp_daemon *daemon);
 /* Schedules go on: once a day, and when the wall clock was set, the same rules are compiled anew. */
 void sp_daemon_renew_policy(struct sp_daemon *daemon);
 void sp_policy_plan_fini(struct sp_policy_plan *plan);
+int sp_daemon_restore_pools(struct sp_daemon *daemon); /* as the policy in force has them */
 
 /* flows.c */
 void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id);
-void sp_sessions_remove_orphans(struct sp_dataplane *dp);
+void sp_flows_remove_plain(struct sp_dataplane *dp);
+
+/* zones.c: who sends from inside, and as what it leaves. put before the flip, retire after it. */
+int sp_zones_put(struct sp_daemon *daemon, const struct sp_config *config,
+		 const struct sp_nat_pools *pools);
+void sp_zones_retire(struct sp_daemon *daemon, const struct sp_config *config);
+
+/* plain.c: what XDP's flows leave to be cleaned up. */
+int sp_plain_open(struct sp_daemon *daemon);
+void sp_plain_close(struct sp_daemon *daemon);
+void sp_plain_sweep(struct sp_daemon *daemon); /* one slice of at most some milliseconds */
+uint32_t sp_plain_count(const struct sp_daemon *daemon); /* flows open now */
 
 /* ports.c: the ports this host listens on (TCP and UDP), sorted, each once. */
 int sp_ports_listening(uint16_t **ret_ports, uint32_t *ret_count);
@@ -70,6 +116,10 @@ int sp_peer_open(struct sp_daemon *daemon, struct sp_listener_state *listener, u
 void sp_peer_close(struct sp_peer_state *peer);
 int sp_peer_change(struct sp_peer_state *peer, uint32_t user_id,
 		   const struct sp_config_peer *config);
+/* Cryptokey routing, and the host's own way there. release: before another peer's claim. */
+int sp_peer_claim(struct sp_peer_state *peer, const struct sp_prefix *prefix);
+void sp_peer_release(struct sp_peer_state *peer, const struct sp_prefix *prefix);
+void sp_prefix_release(struct sp_daemon *daemon, const struct sp_prefix *prefix); /* of nobody */
 struct sp_peer_state *sp_peer_by_id(struct sp_daemon *daemon, uint32_t id);
 void sp_peer_advance(struct sp_peer_state *peer, uint64_t now_ns);
 

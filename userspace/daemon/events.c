@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 
 #define SWEEP_S	      0.025 /* one slice */
 #define SWEEP_SLICES  10    /* every peer four times a second */
@@ -30,8 +31,10 @@ static void on_engine_event(struct sp_daemon *daemon, const struct sp_engine_eve
 		sp_paths_resolve(daemon->paths, event->ifindex, &event->addr);
 		break;
 	case SP_EVENT_HANDSHAKE:
-		if (peer)
+		if (peer) {
 			sp_wg_peer_want_session(peer->wg, now_ns);
+			sp_peer_advance(peer, now_ns); /* so that the sweep knows of its retries */
+		}
 		break;
 	case SP_EVENT_CONFIRMED:
 		if (peer)
@@ -60,6 +63,15 @@ static void on_engine_readable(struct ev_loop *loop, ev_io *watcher, int events)
 		if (n < EVENT_BATCH)
 			return;
 	}
+	/* The descriptor is drained already, so what is left must call again by itself. */
+	ev_feed_event(loop, watcher, EV_READ);
+}
+
+static void on_plain_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct sp_daemon *daemon = watcher->data;
+
+	sp_dataplane_events(daemon->dataplane);
 }
 
 static bool is_live(const struct sp_peer_state *peer)
@@ -89,6 +101,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 	if (slice == 0)
 		sp_epoch_reclaim(daemon->sessions);
+	sp_plain_sweep(daemon);
 }
 
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
@@ -102,10 +115,11 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_hup(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
+	const struct sp_asker who = {.origin = SP_HISTORY_SIGNAL};
 	struct sp_daemon *daemon = watcher->data;
 	char *text = NULL;
 
-	sp_daemon_reload(daemon, &text); /* logs what was wrong */
+	sp_daemon_reload(daemon, &who, 0, &text); /* logs what was wrong */
 	free(text);
 }
 
@@ -132,6 +146,12 @@ void sp_daemon_watch(struct sp_daemon *daemon)
 	daemon->on_hup.data = daemon->on_term.data = daemon->on_int.data = daemon;
 	ev_io_start(loop, &daemon->paths_readable);
 	ev_io_start(loop, &daemon->engine_readable);
+	if (daemon->plain) {
+		ev_io_init(&daemon->plain_readable, on_plain_readable,
+			   sp_dataplane_event_fd(daemon->dataplane), EV_READ);
+		daemon->plain_readable.data = daemon;
+		ev_io_start(loop, &daemon->plain_readable);
+	}
 	ev_timer_start(loop, &daemon->sweep);
 	ev_timer_start(loop, &daemon->second);
 	ev_signal_start(loop, &daemon->on_hup);
@@ -145,6 +165,8 @@ void sp_daemon_unwatch(struct sp_daemon *daemon)
 
 	ev_io_stop(loop, &daemon->paths_readable);
 	ev_io_stop(loop, &daemon->engine_readable);
+	if (daemon->plain)
+		ev_io_stop(loop, &daemon->plain_readable);
 	ev_timer_stop(loop, &daemon->sweep);
 	ev_timer_stop(loop, &daemon->second);
 	ev_signal_stop(loop, &daemon->on_hup);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sweeps over sp_flows and sp_sessions: what has lost its right, and what a dead daemon left. */
+/* Sweeps over sp_flows: what has lost its right. */
 #include <string.h>
 
 #include "daemon/daemon.h"
@@ -46,28 +46,12 @@ void sp_flows_remove_peer(struct sp_dataplane *dp, uint32_t peer_id)
 	sweep_flows(dp, is_of_peer, &peer_id);
 }
 
-struct session_sweep {
-	uint32_t indexes[SWEEP_BATCH];
-	unsigned int count;
-};
-
-static int collect_session(uint32_t receiver, const struct sp_session *session, void *arg)
+static bool is_plain(const struct sp_flow *flow, const void *arg)
 {
-	struct session_sweep *sweep = arg;
-
-	sweep->indexes[sweep->count++] = receiver;
-	return sweep->count == SWEEP_BATCH;
+	return flow->kind == SP_FLOW_PLAIN;
 }
 
-/* The keys died with the daemon that held them. (The engine does the same for its flows.) */
-void sp_sessions_remove_orphans(struct sp_dataplane *dp)
+void sp_flows_remove_plain(struct sp_dataplane *dp)
 {
-	struct session_sweep sweep;
-
-	do {
-		sweep.count = 0;
-		sp_dataplane_session_each(dp, collect_session, &sweep);
-		for (unsigned int i = 0; i < sweep.count; i++)
-			sp_dataplane_session_remove(dp, sweep.indexes[i]);
-	} while (sweep.count == SWEEP_BATCH);
+	sweep_flows(dp, is_plain, NULL);
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
@@ -27,7 +28,8 @@ static int open_dataplane(struct sp_daemon *daemon)
 	struct sp_dataplane_config config = {.pin_dir = daemon->pin_dir,
 					     .flows_max = gateway->flows_max,
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
-					     .users_max = gateway->sessions_max + 2,
+					     .users_max = gateway->sessions_max +
+							  SP_CONFIG_ZONES_MAX + 2,
 					     .policy_nodes_max = gateway->policy_nodes_max,
 					     .rules_max = 2 * gateway->rules_max,
 					     .workers = SP_WORKER_MAX};
@@ -42,8 +44,12 @@ static int open_dataplane(struct sp_daemon *daemon)
 		return rc;
 	}
 	daemon->shared = sp_dataplane_shared(daemon->dataplane);
-	sp_sessions_remove_orphans(daemon->dataplane);
-	return 0;
+	rc = sp_dataplane_forget(daemon->dataplane);
+	if (rc) {
+		sp_error("sallyportd: failed to clear what an earlier run left: %s", strerror(-rc));
+		return rc;
+	}
+	return sp_dataplane_is_adopted(daemon->dataplane) ? sp_daemon_import_users(daemon) : 0;
 }
 
 /* The kernel must not forward beside us: XDP is the only way through. */
@@ -104,7 +110,9 @@ static int open_iface(struct sp_daemon *daemon, const struct sp_config_iface *co
 	rc = forbid_forwarding(config->name);
 	if (rc)
 		return rc;
-	rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
+	rc = sp_dataplane_dev_put(daemon->dataplane, slot, entry->ifindex);
+	if (!rc)
+		rc = sp_dataplane_iface_put(daemon->dataplane, entry->ifindex, &entry->iface);
 	return rc ? rc : sp_paths_iface_add(daemon->paths, entry->ifindex, &entry->iface);
 }
 
@@ -232,7 +240,9 @@ static int open_engine(struct sp_daemon *daemon)
 					  .iface_count = daemon->iface_count,
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
+					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
+					  .transmit = (enum sp_engine_transmit)gateway->transmit,
 					  .dataplane = daemon->dataplane,
 					  .sessions = daemon->sessions,
 					  .tun_fds = daemon->has_tun ? daemon->tun_fds : NULL};
@@ -257,13 +267,30 @@ static int open_sessions(struct sp_daemon *daemon)
 	return sp_sessions_open(max, max * INDEX_ROOM, daemon->workers, &daemon->sessions);
 }
 
-/* What is left is what later work needs: maps, routes, raw sockets, and binding a new port. */
-static int drop_capabilities(void)
+static bool has_dispatcher(const struct sp_daemon *daemon)
 {
+	for (uint32_t i = 0; i < daemon->iface_count; i++) {
+		if (daemon->attached[i].dispatcher)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What is left is what later work needs: maps, routes, raw sockets, binding a new port. To leave
+ * libxdp's dispatcher again it must open programs by their ids, which takes CAP_SYS_ADMIN.
+ */
+static int drop_capabilities(const struct sp_daemon *daemon)
+{
+	const capng_type_t both = (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+	int rc;
+
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW,
-			  CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_BOTH) < 0) {
+	rc = capng_updatev(CAPNG_ADD, both, CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
+			   CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, -1);
+	if (!rc && has_dispatcher(daemon))
+		rc = capng_update(CAPNG_ADD, both, CAP_SYS_ADMIN);
+	if (rc < 0 || capng_apply(CAPNG_SELECT_BOTH) < 0) {
 		sp_error("sallyportd: failed to give up capabilities");
 		return -EPERM;
 	}
@@ -328,16 +355,20 @@ static int load_config(struct sp_daemon *daemon)
 	if (rc && !errors.count)
 		sp_error("sallyportd: failed to read %s: %s", daemon->config_path, strerror(-rc));
 	sp_config_errors_fini(&errors);
+	if (!rc)
+		sp_daemon_choose_start(daemon);
 	return rc;
 }
 
 static int apply_first(struct sp_daemon *daemon)
 {
 	_cleanup_free_ char *text = NULL;
-	int rc = sp_daemon_apply(daemon, daemon->config, &text);
+	int rc = sp_daemon_apply(daemon, NULL, daemon->config, &text);
 
 	if (rc)
 		sp_error("%s", text ? text : strerror(-rc));
+	else
+		sp_daemon_record_start(daemon);
 	daemon->last_reload =
 		(struct sp_reload_result){.ok = !rc, .at_realtime_ns = sp_clock_realtime_ns()};
 	return rc;
@@ -356,9 +387,10 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 		return rc;
 	daemon->workers = choose_workers(daemon);
 	init_gateway(daemon);
-	if ((rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
-	    (rc = open_engine(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities()) || (rc = sp_engine_start(daemon->engine)))
+	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
+	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
+	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
+	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -385,6 +417,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 {
 	if (daemon->shared)
 		__atomic_store_n(&daemon->shared->gateway->open, 0, __ATOMIC_RELEASE);
+	sp_daemon_forget_trial(daemon);
 	sp_exporter_close(daemon->exporter);
 	sp_control_close(daemon->control);
 	if (daemon->engine) {
@@ -399,10 +432,13 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	for (uint32_t k = 0; daemon->has_tun && k < daemon->workers; k++)
 		close(daemon->tun_fds[k]);
 	sp_paths_close(daemon->paths);
+	sp_plain_close(daemon);
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);
+	sp_history_close(daemon->history);
 	sp_config_close(daemon->config);
+	free(daemon->pool_addresses);
 	free(daemon->last_reload.error);
 	free(daemon->peers_by_id);
 }

@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
-#include "sallyport/core/addr.h"
+#include "paths/tun.h"
+#include "sallyport/core/route.h"
 
 #define KEEPALIVE_BYTES (SP_WG_DATA_HEADER + SP_AEAD_TAG_BYTES)
 
@@ -226,6 +227,60 @@ static struct sp_wg_peer_config machine_config(const struct sp_config_peer *conf
 	return wg;
 }
 
+/* The networks of the gateway's own addresses have routes already. */
+static bool is_covered(const struct sp_listener_state *listener, const struct sp_prefix *prefix)
+{
+	for (uint32_t i = 0; i < listener->address_count; i++) {
+		if (listener->addresses[i].len <= prefix->len &&
+		    sp_prefix_contains(&listener->addresses[i], &prefix->addr))
+			return true;
+	}
+	return false;
+}
+
+/* Everything there is: the peer gets no route, the host would lose its own. */
+static bool is_default(const struct sp_prefix *prefix)
+{
+	return prefix->len == 0 || (prefix->len == 96 && sp_addr_is_v4(&prefix->addr));
+}
+
+int sp_peer_claim(struct sp_peer_state *peer, const struct sp_prefix *prefix)
+{
+	const struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = peer->id};
+	struct sp_daemon *daemon = peer->listener->daemon;
+	char text[SP_PREFIX_TEXT];
+	int rc = sp_dataplane_inner_put(daemon->dataplane, prefix, &inner);
+
+	peer->claimed |= !rc;
+	if (rc || !daemon->has_tun || is_default(prefix) || is_covered(peer->listener, prefix))
+		return rc;
+	rc = sp_tun_route_add(SP_TUN_NAME, prefix);
+	if (rc && rc != -EEXIST)
+		sp_warning("peer %s: failed to add a route to %s: %s", peer->name,
+			   sp_prefix_format(prefix, text), strerror(-rc));
+	return 0;
+}
+
+void sp_peer_release(struct sp_peer_state *peer, const struct sp_prefix *prefix)
+{
+	struct sp_daemon *daemon = peer->listener->daemon;
+
+	sp_dataplane_inner_remove(daemon->dataplane, prefix);
+	if (daemon->has_tun && !is_default(prefix) && !is_covered(peer->listener, prefix))
+		sp_tun_route_remove(SP_TUN_NAME, prefix);
+}
+
+void sp_prefix_release(struct sp_daemon *daemon, const struct sp_prefix *prefix)
+{
+	bool has_route = daemon->has_tun && !is_default(prefix);
+
+	for (const struct sp_listener_state *l = daemon->listeners; l && has_route; l = l->next)
+		has_route = !is_covered(l, prefix);
+	sp_dataplane_inner_remove(daemon->dataplane, prefix);
+	if (has_route)
+		sp_tun_route_remove(SP_TUN_NAME, prefix);
+}
+
 static int copy_settings(struct sp_peer_state *peer, const struct sp_config_peer *config)
 {
 	char *name = strdup(config->name);
@@ -277,7 +332,7 @@ int sp_peer_open(struct sp_daemon *daemon, struct sp_listener_state *listener, u
 	sp_key_wipe(&wg.preshared_key);
 	if (rc)
 		goto undo_session;
-	peer->wanted = peer->fresh = true;
+	peer->wanted = true;
 	daemon->peers_by_id[peer->id] = peer;
 	HASH_ADD(hh, daemon->peers, public_key, sizeof(peer->public_key), peer);
 	return 0;
@@ -298,6 +353,9 @@ void sp_peer_close(struct sp_peer_state *peer)
 
 	HASH_DEL(daemon->peers, peer);
 	daemon->peers_by_id[peer->id] = NULL;
+	/* The id will be another peer's: nothing may lead to it any more. */
+	for (uint32_t i = 0; peer->claimed && i < peer->address_count; i++)
+		sp_peer_release(peer, &peer->addresses[i]);
 	sp_wg_peer_remove(peer->wg); /* upcalls take its sessions out of XDP's sight first */
 	sp_peer_remove(daemon->sessions, peer->id);
 	sp_flows_remove_peer(daemon->dataplane, peer->id);
@@ -318,6 +376,7 @@ int sp_peer_change(struct sp_peer_state *peer, uint32_t user_id,
 		return rc;
 	sp_wg_peer_set(peer->wg, &wg);
 	sp_key_wipe(&wg.preshared_key);
+	peer->due_ns = 0; /* a keepalive may be asked for now */
 	peer->session->mtu = peer->listener->mtu;
 	if (peer->user_id == user_id)
 		return 0;

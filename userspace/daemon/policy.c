@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "policy/tests.h"
 #include "sallyport/core/addr.h"
 
 /* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */
@@ -82,8 +83,28 @@ static int plan_range(const struct sp_config_pool *pool, const struct sp_addr *a
 	return -EINVAL;
 }
 
-static int plan_pool(const struct sp_config_pool *from, const struct hosts *hosts,
-		     struct sp_policy_plan *plan, struct sp_nat_pool *to, char **ret_text)
+/* What the host listens on, and our own tunnels, which the first time are not open yet. */
+static int exclude_listeners(const struct sp_config *config, struct sp_nat_pool *pool)
+{
+	uint16_t *ports;
+	int rc = sp_ports_listening(&pool->excluded, &pool->excluded_count);
+
+	if (rc)
+		return rc;
+	ports = reallocarray(pool->excluded,
+			     (size_t)pool->excluded_count + config->wireguard_count + 1,
+			     sizeof(*ports));
+	if (!ports)
+		return -ENOMEM;
+	pool->excluded = ports;
+	for (uint32_t i = 0; i < config->wireguard_count; i++)
+		ports[pool->excluded_count++] = config->wireguards[i].port;
+	return 0;
+}
+
+static int plan_pool(const struct sp_config *config, const struct sp_config_pool *from,
+		     const struct hosts *hosts, struct sp_policy_plan *plan, struct sp_nat_pool *to,
+		     char **ret_text)
 {
 	to->id = from->id;
 	to->route_ipv6 = from->route_ipv6;
@@ -102,7 +123,7 @@ static int plan_pool(const struct sp_config_pool *from, const struct hosts *host
 			.addr = from->addresses[i], .port_min = range.min, .port_max = range.max};
 		to->address_count++;
 	}
-	return sp_ports_listening(&to->excluded, &to->excluded_count);
+	return exclude_listeners(config, to);
 }
 
 static int plan_pools(const struct sp_config *config, struct sp_policy_plan *plan, char **ret_text)
@@ -123,7 +144,8 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 		return -ENOMEM;
 	for (uint32_t i = 0; i < config->pool_count && !rc; i++) {
 		plan->pools->count = i + 1;
-		rc = plan_pool(&config->pools[i], &hosts, plan, &plan->pools->pools[i], ret_text);
+		rc = plan_pool(config, &config->pools[i], &hosts, plan, &plan->pools->pools[i],
+			       ret_text);
 	}
 	return rc;
 }
@@ -146,30 +168,37 @@ void sp_daemon_warn_policy(const struct sp_daemon *daemon)
 	sp_policy_warnings_fini(&warnings);
 }
 
+/* The configuration's own tests, asked of the image that would be loaded. */
+int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
+			  char **ret_text)
+{
+	struct sp_config_errors failures = {0};
+	struct sp_policy_view view;
+	int rc;
+
+	sp_policy_view_init(&view, plan->image.nodes, plan->image.count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, sp_clock_now_ns(), &failures);
+	if (rc == -EINVAL)
+		*ret_text = sp_daemon_mistakes(&failures);
+	sp_config_errors_fini(&failures);
+	return rc;
+}
+
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text)
 {
 	uint32_t needed = 0, max = daemon->shared->policy_nodes_max;
-	int rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
+	int rc = sp_engine_settle(daemon->engine);
 
-	if (rc == -E2BIG &&
-	    asprintf(ret_text,
-		     "policy: needs %u nodes (%u MiB, twice), but "
-		     "gateway.policy_nodes_max is %u: write fewer or simpler rules, "
-		     "or raise it and restart",
-		     needed, needed / 10922 + 1, max) < 0)
-		*ret_text = NULL;
-	if (rc == -EMLINK && asprintf(ret_text,
-				      "policy: found more than %d rules with a schedule or an end "
-				      "that cover the same packets, or prefixes of from_where "
-				      "that hold the same address, expected fewer",
-				      SP_POLICY_CHOICES) < 0)
-		*ret_text = NULL;
-	if (rc == -EDOM && asprintf(ret_text,
-				    "policy: from_where: found more than %d places that rules "
-				    "tell apart, expected fewer",
-				    SP_POLICY_PLACES_MAX) < 0)
-		*ret_text = NULL;
+	if (rc) {
+		*ret_text =
+			strdup("policy: a worker is still busy with the last reload: its CPU is "
+			       "starved; try again");
+		return rc;
+	}
+	rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
+	if (rc)
+		*ret_text = sp_policy_refusal(rc, needed, max);
 	return rc ? rc : plan_pools(config, ret_plan, ret_text);
 }
 
@@ -182,24 +211,34 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan)
 }
 
 /* Fill the half nobody reads, let the workers take the pools, then flip the generation word. */
-int sp_daemon_commit_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan)
+int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			    struct sp_policy_plan *plan)
 {
 	struct sp_shared *shared = daemon->shared;
 	uint32_t generation = shared->gateway->generation + 1;
 	struct sp_policy_node *half =
 		shared->policy + (size_t)(generation & 1) * shared->policy_nodes_max;
-	int rc;
+	int rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
 
-	rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses, plan->address_count);
 	if (!rc)
-		rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
+		rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses,
+						 plan->address_count);
+	if (!rc)
+		rc = sp_zones_put(daemon, config, plan->pools);
 	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
-	if (rc)
+	/* Out of our hands: what a late worker takes over later must be what is said to be in force. */
+	if (rc == -ETIMEDOUT)
+		sp_warning("policy: a worker is late in taking over generation %u", generation);
+	else if (rc)
 		return rc;
+	free(daemon->pool_addresses);
+	daemon->pool_addresses = TAKE_PTR(plan->addresses);
+	daemon->pool_address_count = plan->address_count;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
 	daemon->compiled_ns = sp_clock_now_ns();
 	daemon->compiled_offset_ns = clock_offset_ns();
+	sp_zones_retire(daemon, config);
 	return 0;
 }
 
@@ -231,11 +270,17 @@ void sp_daemon_renew_policy(struct sp_daemon *daemon)
 		return;
 	rc = sp_daemon_plan_policy(daemon, daemon->config, &plan, &text);
 	if (!rc)
-		rc = sp_daemon_commit_policy(daemon, &plan);
+		rc = sp_daemon_commit_policy(daemon, daemon->config, &plan);
 	if (rc)
 		sp_log_limited(&limit, SP_LOG_ERROR, "policy: failed to renew schedules: %s",
 			       text ? text : strerror(-rc));
 	else
 		sp_info("policy: schedules renewed, generation %u is in force",
 			daemon->shared->gateway->generation);
+}
+
+int sp_daemon_restore_pools(struct sp_daemon *daemon)
+{
+	return sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
+					   daemon->pool_address_count);
 }

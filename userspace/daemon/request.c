@@ -7,10 +7,85 @@
 
 #include "daemon/daemon.h"
 
-static json_t *answer_reload(struct sp_daemon *daemon)
+#define CONFIRM_S_MAX 86400
+
+static json_t *answer_change(struct sp_daemon *daemon)
 {
-	return json_pack("{s:i}", "generation", (int)daemon->shared->gateway->generation);
+	return json_pack("{s:i, s:I, s:o}", "generation", (int)daemon->shared->gateway->generation,
+			 "entry", (json_int_t)daemon->running.entry, "trial",
+			 sp_show_trial(daemon));
 }
+
+/* An optional number of the request. -EINVAL: it is none from 0 to max. */
+static int number_of(const json_t *request, const char *key, json_int_t max, uint64_t *ret_number,
+		     char **ret_error)
+{
+	const json_t *value = json_object_get(request, key);
+
+	*ret_number = (uint64_t)json_integer_value(value);
+	if (!value || (json_is_integer(value) && json_integer_value(value) >= 0 &&
+		       json_integer_value(value) <= max))
+		return 0;
+	if (asprintf(ret_error, "%s: expected a number from 0 to %lld", key, (long long)max) < 0)
+		*ret_error = NULL;
+	return -ERANGE;
+}
+
+static int run_reload(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		      json_t **ret_result, char **ret_error)
+{
+	uint64_t confirm_s;
+	int rc = number_of(request, "confirm_s", CONFIRM_S_MAX, &confirm_s, ret_error);
+
+	if (!rc)
+		rc = sp_daemon_reload(daemon, who, (uint32_t)confirm_s, ret_error);
+	if (!rc)
+		*ret_result = answer_change(daemon);
+	return rc;
+}
+
+static int run_confirm(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		       json_t **ret_result, char **ret_error)
+{
+	int rc = sp_daemon_confirm(daemon, ret_error);
+
+	if (!rc)
+		*ret_result = answer_change(daemon);
+	return rc;
+}
+
+static int run_rollback(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+			json_t **ret_result, char **ret_error)
+{
+	uint64_t entry;
+	int rc = number_of(request, "entry", INT64_MAX, &entry, ret_error);
+
+	if (!rc)
+		rc = sp_daemon_roll_back(daemon, who, entry, ret_error);
+	if (!rc)
+		*ret_result = answer_change(daemon);
+	return rc;
+}
+
+static int run_plan(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		    json_t **ret_result, char **ret_error)
+{
+	const char *path = json_string_value(json_object_get(request, "file"));
+
+	return sp_daemon_plan(daemon, path, ret_result, ret_error);
+}
+
+/* Those that may be refused. */
+static const struct {
+	const char *command;
+	int (*run)(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		   json_t **ret_result, char **ret_error);
+} actions[] = {
+	{"reload", run_reload},
+	{"confirm", run_confirm},
+	{"rollback", run_rollback},
+	{"plan", run_plan},
+};
 
 static json_t *answer_metrics(struct sp_daemon *daemon)
 {
@@ -39,22 +114,21 @@ static const struct {
 	{"show rules", sp_show_rules},
 	{"show drops", sp_show_drops},
 	{"show interfaces", sp_show_interfaces},
+	{"history", sp_show_history},
 };
 
 int sp_daemon_on_request(void *arg, const char *command, const json_t *request, json_t **ret_result,
 			 char **ret_error)
 {
+	struct sp_asker who = {.origin = SP_HISTORY_CLIENT};
 	struct sp_daemon *daemon = arg;
-	int rc;
 
 	if (!daemon->engine)
 		return -EAGAIN; /* still opening */
-	if (!strcmp(command, "reload")) {
-		rc = sp_daemon_reload(daemon, ret_error);
-		if (rc)
-			return rc;
-		*ret_result = answer_reload(daemon);
-		return *ret_result ? 0 : -ENOMEM;
+	who.uid = sp_control_asker_uid(daemon->control);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (!strcmp(command, actions[i].command))
+			return actions[i].run(daemon, &who, request, ret_result, ret_error);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(command, commands[i].command))

@@ -12,8 +12,10 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "crypto/aead_select.h"
+#include "daemon/reload.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
+#include "history/history.h"
 #include "observe/exporter.h"
 #include "paths/paths.h"
 #include "policy/policy.h"
@@ -66,8 +68,8 @@ struct sp_peer_state {
 	struct sp_peer *session;
 	struct sp_keypair_state keypairs[SP_KEYPAIRS_PER_PEER];
 	uint64_t due_ns; /* sp_wg_peer_advance has nothing to do before */
+	bool claimed;	 /* addresses stand in sp_inner */
 	bool wanted;	 /* scratch of a reload: still in the configuration */
-	bool fresh;	 /* scratch of a reload: made by it */
 };
 
 struct sp_user_state { /* names keep their ids over reloads */
@@ -84,18 +86,17 @@ struct sp_rule_state { /* names keep their counters over reloads */
 	char key[SP_NAME_BYTES + 1];
 };
 
-struct sp_reload_result {
-	bool ok;
-	uint64_t at_realtime_ns;
-	char *error; /* every mistake, a line each; owned */
-};
-
 struct sp_daemon {
 	struct ev_loop *loop;
 	const char *config_path;
 	const char *pin_dir;
 	struct sp_config *config; /* the one in force */
 	struct sp_reload_result last_reload;
+	struct sp_history *history; /* NULL: state_dir cannot be used */
+	struct sp_running_state running;
+	struct sp_trial_state trial;
+	struct sp_paths_pool_address *pool_addresses; /* of the policy in force */
+	uint32_t pool_address_count;
 	uint64_t started_ns;
 
 	struct sp_dataplane *dataplane;
@@ -123,9 +124,11 @@ struct sp_daemon {
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
+	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
+
 	struct sp_control *control;
 	struct sp_exporter *exporter;
-	ev_io paths_readable, engine_readable;
+	ev_io paths_readable, engine_readable, plain_readable;
 	ev_timer sweep, second;
 	ev_signal on_hup, on_term, on_int;
 };

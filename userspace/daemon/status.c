@@ -104,13 +104,14 @@ json_t *sp_show_status(struct sp_daemon *daemon)
 	uint32_t flows;
 	json_t *workers = workers_of(daemon, &flows);
 
-	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:s, s:o}",
-			 "name", daemon->config->gateway.name, "version", SP_VERSION, "pid",
-			 (int)getpid(), "uptime_s",
-			 (json_int_t)((sp_clock_now_ns() - daemon->started_ns) / SP_NS_PER_S),
-			 "generation", (int)daemon->shared->gateway->generation, "config_files",
-			 files_of(daemon->config), "interfaces", sp_show_interfaces(daemon),
-			 "workers", workers, "sessions", (int)count_sessions(daemon), "peers",
-			 (int)HASH_COUNT(daemon->peers), "flows", (int)flows, "aead",
-			 daemon->aead_text, "last_reload", reload_of(&daemon->last_reload));
+	return json_pack(
+		"{s:s, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:s, s:o, s:o, s:o}",
+		"name", daemon->config->gateway.name, "version", SP_VERSION, "pid", (int)getpid(),
+		"uptime_s", (json_int_t)((sp_clock_now_ns() - daemon->started_ns) / SP_NS_PER_S),
+		"generation", (int)daemon->shared->gateway->generation, "config_files",
+		files_of(daemon->config), "interfaces", sp_show_interfaces(daemon), "workers",
+		workers, "sessions", (int)count_sessions(daemon), "peers",
+		(int)HASH_COUNT(daemon->peers), "flows", (int)(flows + sp_plain_count(daemon)),
+		"aead", daemon->aead_text, "last_reload", reload_of(&daemon->last_reload),
+		"running", sp_show_running(daemon), "trial", sp_show_trial(daemon));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Users: a name keeps its id, and with it its buckets, over every reload. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,26 +33,53 @@ static uint32_t free_user_id(const struct sp_daemon *daemon, uint8_t *used)
 	return 0;
 }
 
+static int add_user(struct sp_daemon *daemon, const char *name, uint32_t id)
+{
+	size_t bytes = strlen(name) + 1;
+	struct sp_user_state *state = calloc(1, sizeof(*state) + bytes);
+
+	if (!state)
+		return -ENOMEM;
+	memcpy(state->name, name, bytes);
+	state->id = id;
+	HASH_ADD_STR(daemon->users, name, state);
+	return 0;
+}
+
 static int name_user(struct sp_daemon *daemon, struct sp_config_user *user, uint8_t *used)
 {
 	struct sp_user_state *state;
-	size_t bytes = strlen(user->name) + 1;
+	uint32_t id;
+	int rc;
 
 	HASH_FIND_STR(daemon->users, user->name, state);
 	if (!state) {
-		state = calloc(1, sizeof(*state) + bytes);
-		if (!state)
-			return -ENOMEM;
-		memcpy(state->name, user->name, bytes);
-		state->id = free_user_id(daemon, used);
-		if (!state->id) {
-			free(state);
-			return -ENOSPC;
-		}
-		HASH_ADD_STR(daemon->users, name, state);
+		id = free_user_id(daemon, used);
+		rc = id ? add_user(daemon, user->name, id) : -ENOSPC;
+		if (rc)
+			return rc;
 	}
-	user->id = state->id;
+	user->id = state ? state->id : id;
 	return 0;
+}
+
+/* The names of an earlier run keep their ids: flows in the kernel go by them. */
+int sp_daemon_import_users(struct sp_daemon *daemon)
+{
+	struct sp_user_state *state;
+	char name[SP_NAME_BYTES];
+	int rc = 0;
+
+	for (uint32_t id = SP_USER_GATEWAY + 1; id < daemon->shared->users_max && !rc; id++) {
+		memcpy(name, daemon->shared->users[id].name, sizeof(name));
+		name[sizeof(name) - 1] = '\0';
+		if (!name[0])
+			continue;
+		HASH_FIND_STR(daemon->users, name, state);
+		if (!state)
+			rc = add_user(daemon, name, id);
+	}
+	return rc;
 }
 
 int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config)
@@ -87,7 +115,7 @@ static void publish_user(struct sp_daemon *daemon, const struct sp_config *confi
 }
 
 /* Names that are gone lose their entry; their peers are closed already. */
-static void retire_users(struct sp_daemon *daemon, const struct sp_config *config)
+void sp_daemon_retire_users(struct sp_daemon *daemon, const struct sp_config *config)
 {
 	struct sp_user_state *state, *next;
 
@@ -95,12 +123,14 @@ static void retire_users(struct sp_daemon *daemon, const struct sp_config *confi
 		state->wanted = false;
 	for (uint32_t i = 0; i < config->user_count; i++) {
 		HASH_FIND_STR(daemon->users, config->users[i].name, state);
-		state->wanted = true;
+		if (state)
+			state->wanted = true;
 	}
 	HASH_ITER (hh, daemon->users, state, next) {
 		if (state->wanted)
 			continue;
-		memset(&daemon->shared->users[state->id], 0, sizeof(struct sp_user));
+		/* plain_flows stays: what it counts is still to be removed. */
+		memset(&daemon->shared->users[state->id], 0, offsetof(struct sp_user, plain_flows));
 		HASH_DEL(daemon->users, state);
 		free(state);
 	}
@@ -115,5 +145,4 @@ void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *c
 	for (uint32_t i = 0; i < config->user_count; i++)
 		publish_user(daemon, config, i);
 	sp_daemon_publish_rules(daemon, config);
-	retire_users(daemon, config);
 }

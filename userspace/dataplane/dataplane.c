@@ -100,6 +100,7 @@ static void publish_gateway(struct sp_dataplane *dp)
 	struct sp_gateway *gateway = dp->shared.gateway;
 
 	gateway->workers = dp->config.workers;
+	gateway->policy_nodes_max = dp->config.policy_nodes_max;
 	gateway->drop_lane_first_worker = (uint32_t)libbpf_num_possible_cpus();
 	gateway->started_ns = sp_clock_now_ns();
 	if (!dp->adopted)
@@ -170,6 +171,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 	if (!dp)
 		return;
 	sp_attachments_close(dp);
+	ring_buffer__free(dp->events);
 	for (int i = 0; i < SP_MAP_COUNT; i++) {
 		if (dp->mapped[i])
 			munmap(dp->mapped[i], dp->mapped_bytes[i]);

@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
+#include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/policy.h"
@@ -39,6 +40,11 @@ int sp_dataplane_remove(struct sp_dataplane *dp);
 /* The same without opening: the way out of -EPROTO. Nothing pinned there is 0. */
 int sp_dataplane_unpin(const char *pin_dir);
 bool sp_dataplane_is_adopted(const struct sp_dataplane *dp); /* live maps were found */
+/*
+ * Out of adopted maps what only the process that is no more could explain: its sessions, whose keys
+ * died with it, and the prefixes and listeners that led to its numbers.
+ */
+int sp_dataplane_forget(struct sp_dataplane *dp);
 /* * The loaded XDP program, for BPF_PROG_RUN. Borrowed. */
 int sp_dataplane_program_fd(const struct sp_dataplane *dp);
 
@@ -74,6 +80,9 @@ struct sp_shared *sp_dataplane_shared(struct sp_dataplane *dp);
 /* * Flows. Batches of up to 64; return the number done, or -errno. */
 int sp_dataplane_flow_put(struct sp_dataplane *dp, const struct sp_flow_key *keys,
 			  const struct sp_flow *flows, unsigned int n);
+/* * One that is there: -ENOENT, and nothing is made, when another has removed it meanwhile. */
+int sp_dataplane_flow_renew(struct sp_dataplane *dp, const struct sp_flow_key *key,
+			    const struct sp_flow *flow);
 int sp_dataplane_flow_remove(struct sp_dataplane *dp, const struct sp_flow_key *keys,
 			     unsigned int n);
 int sp_dataplane_flow_lookup(struct sp_dataplane *dp, const struct sp_flow_key *key,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/plain.h"
 #include "dataplane/state.h"
 
 #define EACH_BATCH     256 /* flows read at once, grown when a bucket holds more */
@@ -45,6 +46,12 @@ int sp_dataplane_flow_put(struct sp_dataplane *dp, const struct sp_flow_key *key
 	}
 	/* A call that fails before its first element leaves the count as it was (before 6.8). */
 	return done > 0 && done < n ? (int)done : r;
+}
+
+int sp_dataplane_flow_renew(struct sp_dataplane *dp, const struct sp_flow_key *key,
+			    const struct sp_flow *flow)
+{
+	return bpf_map_update_elem(dp->map_fds[SP_MAP_FLOWS], key, flow, BPF_EXIST);
 }
 
 static int remove_singly(int fd, const struct sp_flow_key *keys, unsigned int n)
@@ -151,6 +158,42 @@ static int batch_grow(struct flow_batch *batch)
 	batch->flows = p;
 	batch->room = room;
 	return 0;
+}
+
+/* One batch from walk->position on. 1: more, 0: that was all. */
+static int step(int fd, struct sp_flow_walk *walk, struct flow_batch *batch, flow_cb cb, void *arg)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count, next = 0;
+	int status, r = batch->room ? 0 : batch_grow(batch);
+
+	for (;;) {
+		if (r < 0)
+			return r;
+		count = batch->room;
+		status = bpf_map_lookup_batch(fd, walk->begun ? &walk->position : NULL, &next,
+					      batch->keys, batch->flows, &count, &opts);
+		if (status != -ENOSPC)
+			break;
+		r = batch_grow(batch); /* one hash bucket holds more than there is room for */
+	}
+	if (status < 0 && status != -ENOENT)
+		return status;
+	for (uint32_t i = 0; i < count && r >= 0; i++)
+		r = cb(&batch->keys[i], &batch->flows[i], arg);
+	walk->position = next;
+	walk->begun = true;
+	if (r < 0)
+		return r;
+	return status == -ENOENT ? 0 : 1;
+}
+
+int sp_dataplane_flow_step(struct sp_dataplane *dp, struct sp_flow_walk *walk, flow_cb cb,
+			   void *arg)
+{
+	_cleanup_(batch_fini) struct flow_batch batch = {};
+
+	return step(dp->map_fds[SP_MAP_FLOWS], walk, &batch, cb, arg);
 }
 
 int sp_dataplane_flow_each(struct sp_dataplane *dp, flow_cb cb, void *arg)

@@ -22,6 +22,28 @@ static int lookup(struct sp_dataplane *dp, enum sp_map_id id, const void *key, v
 	return bpf_map_lookup_elem(dp->map_fds[id], key, value);
 }
 
+/* Always the first key, since the next of one that is gone is the first again. */
+static int clear(struct sp_dataplane *dp, enum sp_map_id id)
+{
+	uint8_t key[64];
+	int r = 0;
+
+	_Static_assert(sizeof(key) >= sizeof(struct sp_flow_key), "room for every key");
+	while (r == 0 && bpf_map_get_next_key(dp->map_fds[id], NULL, key) == 0)
+		r = remove_key(dp, id, key);
+	return r;
+}
+
+int sp_dataplane_forget(struct sp_dataplane *dp)
+{
+	static const enum sp_map_id ids[] = {SP_MAP_SESSIONS, SP_MAP_INNER, SP_MAP_LISTENERS};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && r == 0; i++)
+		r = clear(dp, ids[i]);
+	return r;
+}
+
 static struct sp_lpm_key lpm_key(const struct sp_addr *addr, uint32_t bits)
 {
 	struct sp_lpm_key key = {.prefixlen = bits};

@@ -19,6 +19,8 @@ static const struct {
 	[SP_MAP_USERS] = {"sp_users", 4, sizeof(struct sp_user)},
 	[SP_MAP_BUCKETS] = {"sp_buckets", 4, sizeof(struct sp_bucket)},
 	[SP_MAP_FLOWS] = {"sp_flows", sizeof(struct sp_flow_key), sizeof(struct sp_flow)},
+	[SP_MAP_FRAGMENTS] = {"sp_fragments", sizeof(struct sp_fragment_key),
+			      sizeof(struct sp_fragment)},
 	[SP_MAP_INNER] = {"sp_inner", sizeof(struct sp_lpm_key), sizeof(struct sp_inner)},
 	[SP_MAP_ROUTES] = {"sp_routes", 4, sizeof(struct sp_route)},
 	[SP_MAP_NEXTHOPS] = {"sp_nexthops", 4, sizeof(struct sp_nexthop)},
@@ -30,6 +32,15 @@ static const struct {
 	[SP_MAP_DROPS] = {"sp_drops", sizeof(struct sp_drop_key), sizeof(struct sp_drop_cell)},
 	[SP_MAP_POLICY] = {"sp_policy", 4, sizeof(struct sp_policy_node)},
 	[SP_MAP_RULE_HITS] = {"sp_rule_hits", 4, sizeof(struct sp_rule_hit)},
+	[SP_MAP_DEVS] = {"sp_devs", 4, 4},
+	[SP_MAP_ZONES] = {"sp_zones", sizeof(struct sp_zone_key), sizeof(struct sp_zone)},
+	[SP_MAP_EGRESS] = {"sp_egress", sizeof(struct sp_egress_key), sizeof(struct sp_egress)},
+	[SP_MAP_BINDINGS] = {"sp_bindings", sizeof(struct sp_binding_key),
+			     sizeof(struct sp_binding)},
+	[SP_MAP_PORTS] = {"sp_ports", sizeof(struct sp_port_key), sizeof(struct sp_port)},
+	[SP_MAP_ROUTE_LPM] = {"sp_route_lpm", sizeof(struct sp_lpm_key),
+			      sizeof(struct sp_route_hop)},
+	[SP_MAP_EVENTS] = {"sp_events", 0, 0},
 };
 
 const char *sp_program_map_name(enum sp_map_id id)
@@ -49,6 +60,8 @@ static int size_maps(struct bpf_object *object, const struct sp_dataplane_config
 		{SP_MAP_USERS, config->users_max},
 		{SP_MAP_BUCKETS, 2 * ((uint64_t)config->users_max + 1 + rules)},
 		{SP_MAP_FLOWS, 2 * (uint64_t)config->flows_max}, /* a flow has two entries */
+		{SP_MAP_BINDINGS, config->flows_max},
+		{SP_MAP_PORTS, config->flows_max},
 		{SP_MAP_POLICY, 2 * (uint64_t)config->policy_nodes_max},
 		{SP_MAP_DROP_LANES, lanes * SP_DROP_STRIDE},
 		{SP_MAP_RULE_HITS, lanes * rules},

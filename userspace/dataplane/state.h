@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
+#include "sallyport/abi/plain.h"
 
 enum sp_map_id {
 	SP_MAP_GATEWAY,
@@ -20,6 +21,7 @@ enum sp_map_id {
 	SP_MAP_USERS,
 	SP_MAP_BUCKETS,
 	SP_MAP_FLOWS,
+	SP_MAP_FRAGMENTS,
 	SP_MAP_INNER,
 	SP_MAP_ROUTES,
 	SP_MAP_NEXTHOPS,
@@ -30,6 +32,13 @@ enum sp_map_id {
 	SP_MAP_DROPS,
 	SP_MAP_POLICY,
 	SP_MAP_RULE_HITS,
+	SP_MAP_DEVS,
+	SP_MAP_ZONES,
+	SP_MAP_EGRESS,
+	SP_MAP_BINDINGS,
+	SP_MAP_PORTS,
+	SP_MAP_ROUTE_LPM,
+	SP_MAP_EVENTS,
 	SP_MAP_COUNT,
 };
 
@@ -53,6 +62,9 @@ struct sp_dataplane {
 	struct sp_shared shared;
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
+	struct ring_buffer *events; /* sp_events */
+	void (*on_event)(const struct sp_event *event, void *arg);
+	void *on_event_arg;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */
 };
 

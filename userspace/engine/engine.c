@@ -12,7 +12,8 @@
 #include "engine/station.h"
 
 #define PUBLISH_WAIT_NS SP_NS_PER_S
-#define PUBLISH_STEP_US 100
+#define SETTLE_WAIT_NS	(5 * SP_NS_PER_S) /* a worker may be starved of its CPU for a while */
+#define SETTLE_STEP_US	100
 #define PURGE_BATCH	64
 
 struct sp_engine {
@@ -64,6 +65,8 @@ static int open_station(struct sp_engine *e, uint32_t index)
 	const struct sp_engine_config *c = &e->config;
 	const struct sp_worker_config config = {.index = index,
 						.workers = c->workers,
+						.nat_slices =
+							c->nat_slices ? c->nat_slices : c->workers,
 						.ifaces = e->ifaces,
 						.iface_count = c->iface_count,
 						.frames = c->frames,
@@ -113,7 +116,8 @@ int sp_engine_open(const struct sp_engine_config *config, struct sp_engine **ret
 	if (!e)
 		return -ENOMEM;
 	e->config = *config;
-	memcpy(e->ifaces, config->ifaces, config->iface_count * sizeof(e->ifaces[0]));
+	for (uint32_t i = 0; i < config->iface_count; i++)
+		e->ifaces[i] = config->ifaces[i];
 	e->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	e->stations = calloc(config->workers, sizeof(*e->stations));
 	if (!e->stations || e->event_fd < 0)
@@ -136,7 +140,7 @@ int sp_engine_start(struct sp_engine *e)
 	int rc = 0;
 
 	for (uint32_t k = 0; !rc && k < e->config.workers; k++)
-		rc = sp_station_open(&e->stations[k], e->config.force_copy);
+		rc = sp_station_open(&e->stations[k], &e->config);
 	for (uint32_t k = 0; !rc && k < e->config.workers; k++)
 		rc = sp_station_start(&e->stations[k]);
 	if (rc)
@@ -178,7 +182,7 @@ void sp_engine_close(struct sp_engine *e)
 }
 
 /* The oldest serial that some worker still judges by. */
-static uint64_t oldest_acked(struct sp_engine *e)
+static uint64_t oldest_acked(const struct sp_engine *e)
 {
 	uint64_t oldest = UINT64_MAX;
 
@@ -192,9 +196,9 @@ static uint64_t oldest_acked(struct sp_engine *e)
 	return oldest;
 }
 
-static int wait_for_workers(struct sp_engine *e)
+static int wait_for_workers(struct sp_engine *e, uint64_t wait_ns)
 {
-	uint64_t until_ns = sp_clock_now_ns() + PUBLISH_WAIT_NS;
+	uint64_t until_ns = sp_clock_now_ns() + wait_ns;
 
 	for (uint32_t k = 0; k < e->config.workers; k++) {
 		if (e->stations[k].is_running)
@@ -202,19 +206,45 @@ static int wait_for_workers(struct sp_engine *e)
 		else
 			sp_worker_apply(e->stations[k].worker, atomic_load(&e->published));
 	}
-	while (oldest_acked(e) < e->serial) {
+	while (!sp_engine_is_settled(e)) {
 		if (sp_clock_now_ns() > until_ns)
 			return -ETIMEDOUT;
-		usleep(PUBLISH_STEP_US);
+		usleep(SETTLE_STEP_US);
 	}
 	return 0;
+}
+
+int sp_engine_settle(struct sp_engine *e)
+{
+	return wait_for_workers(e, SETTLE_WAIT_NS);
+}
+
+/* What every worker has left behind; the newest is always somebody's. */
+static void close_older(struct sp_engine *e)
+{
+	uint64_t oldest = oldest_acked(e);
+	struct sp_published **at = &atomic_load(&e->published)->next;
+
+	while (*at) {
+		struct sp_published *old = *at;
+
+		if (old->serial >= oldest) {
+			at = &old->next;
+			continue;
+		}
+		*at = old->next;
+		published_close(old);
+	}
+}
+
+bool sp_engine_is_settled(const struct sp_engine *e)
+{
+	return oldest_acked(e) >= e->serial;
 }
 
 int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t generation)
 {
 	struct sp_published *p = calloc(1, sizeof(*p));
-	struct sp_published **at;
-	uint64_t oldest;
 	int rc;
 
 	if (!p) {
@@ -226,18 +256,8 @@ int sp_engine_publish(struct sp_engine *e, struct sp_nat_pools *pools, uint32_t 
 	p->serial = ++e->serial;
 	p->next = atomic_load(&e->published);
 	atomic_store_explicit(&e->published, p, memory_order_release);
-	rc = wait_for_workers(e);
-	oldest = oldest_acked(e);
-	for (at = &p->next; *at;) {
-		struct sp_published *old = *at;
-
-		if (old->serial >= oldest) {
-			at = &old->next;
-			continue;
-		}
-		*at = old->next;
-		published_close(old);
-	}
+	rc = wait_for_workers(e, PUBLISH_WAIT_NS);
+	close_older(e);
 	return rc;
 }
 

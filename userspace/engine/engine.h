@@ -18,18 +18,27 @@ struct sp_engine_iface {
 	struct sp_iface iface; /* as published in sp_ifaces: slot, xsk_base, queues, MTU, MAC */
 };
 
+/* How frames leave. Auto: bursts as buffers where the device cuts them itself, else AF_XDP. */
+enum sp_engine_transmit {
+	SP_TRANSMIT_AUTO = 0,
+	SP_TRANSMIT_AF_XDP = 1,
+	SP_TRANSMIT_GSO = 2, /* also where the kernel has to cut */
+};
+
 struct sp_engine_config {
 	uint32_t workers;	 /* worker k serves queues k, k + workers, ... of every interface */
 	int cpus[SP_WORKER_MAX]; /* where to pin; -1 = do not */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames;    /* of 4096 bytes, for each worker */
-	uint32_t flows_max; /* for each worker */
+	uint32_t frames;     /* of 4096 bytes, for each worker */
+	uint32_t flows_max;  /* for each worker */
+	uint32_t nat_slices; /* of every port range, the first for the workers; 0 = workers */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
 	const int *tun_fds; /* one queue of the TUN device for each worker, or NULL */
 	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
+	enum sp_engine_transmit transmit;
 	/* Whom ICMP answers to users come from: an inner address of the gateway. All zero: 192.0.0.8
 	 * (RFC 7600, section 4.8), and for IPv6 the packet's own destination. */
 	struct sp_addr icmp_source_v4, icmp_source_v6;
@@ -43,10 +52,16 @@ void sp_engine_close(struct sp_engine *engine);
 
 /*
  * What the workers judge with, swapped as one: read once a batch. The engine takes ownership of
- * pools, on failure too. generation must already be in the image half it names. Returns when no
- * worker judges by the other half any more, so that it may be filled again; -ETIMEDOUT after 1 s.
+ * pools, on failure too. generation must already be in the image half it names. Returns when
+ * every worker has taken it over. -ETIMEDOUT after 1 s is no refusal: a late worker will yet.
  */
 int sp_engine_publish(struct sp_engine *engine, struct sp_nat_pools *pools, uint32_t generation);
+/*
+ * The half that is not in force may be filled only after this: 0, or -ETIMEDOUT after 5 s when a
+ * worker still judges by it.
+ */
+int sp_engine_settle(struct sp_engine *engine);
+bool sp_engine_is_settled(const struct sp_engine *engine);
 
 /* Rare things a worker cannot do itself. The descriptor is readable when some are waiting. */
 enum sp_engine_event_kind {

@@ -51,6 +51,21 @@ static bool find_ends(struct sp_worker *w, const struct sp_flow_key *key, struct
 	return ends.from || ends.to;
 }
 
+bool sp_flow_is_as_begun(struct sp_worker *w, const struct sp_entry *entry)
+{
+	uint32_t owner = entry->side == SP_FLOW_ORIGINAL ? entry->from_peer : entry->to_peer;
+	const struct sp_peer *peer;
+	struct ends ends;
+
+	if (!find_ends(w, &entry->key, &ends) || ends.from != entry->from_peer ||
+	    ends.to != entry->to_peer || ends.kind != entry->kind)
+		return false;
+	if (owner == SP_PEER_NONE)
+		return true;
+	peer = sp_peer_lookup(w->config.sessions, owner);
+	return peer && peer->user_id == entry->user_id;
+}
+
 /* Multicast, broadcast, unspecified, loopback, link-local: nothing that can be routed to. */
 static bool is_destination(const struct sp_addr *a)
 {
@@ -320,16 +335,21 @@ static enum sp_reason look_again(struct sp_worker *w, struct sp_entry *entry, ui
 	return SP_R_NO_FLOW;
 }
 
+void sp_flow_name(const struct sp_worker *w, const struct sp_packet *ip,
+		  struct sp_flow_name *ret_name)
+{
+	sp_packet_flow_key(ip, &ret_name->key);
+	ret_name->hash = sp_flow_table_hash(&w->table, &ret_name->key);
+}
+
 enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
-			     const struct sp_peer *from, struct sp_entry **ret_entry)
+			     const struct sp_flow_name *name, const struct sp_peer *from,
+			     struct sp_entry **ret_entry)
 {
 	uint32_t from_id = from ? from->id : SP_PEER_NONE;
-	struct sp_flow_key key;
-	struct sp_entry *entry;
+	struct sp_entry *entry = sp_flow_table_lookup_name(&w->table, name);
 	enum sp_reason r;
 
-	sp_packet_flow_key(ip, &key);
-	entry = sp_flow_table_lookup(&w->table, &key);
 	if (entry && entry->refused) {
 		if (entry->from_peer == from_id && entry->generation == w->generation &&
 		    w->now_ns < entry->check_ns) {
@@ -341,7 +361,7 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 		entry = NULL;
 	}
 	if (!entry)
-		return meet(w, &key, ip, from, ret_entry);
+		return meet(w, &name->key, ip, from, ret_entry);
 	if (entry->from_peer != from_id || sp_judge_is_due(w, entry)) {
 		r = look_again(w, entry, from_id);
 		if (r)

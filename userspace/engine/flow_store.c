@@ -153,7 +153,7 @@ static void mark_half(struct sp_worker *w, const struct sp_flow_key *key,
 	flow.hit_id = entry->hit_id;
 	flow.bucket_up = entry->bucket_up;
 	flow.bucket_down = entry->bucket_down;
-	sp_dataplane_flow_put(w->config.dataplane, key, &flow, 1);
+	sp_dataplane_flow_renew(w->config.dataplane, key, &flow);
 }
 
 void sp_flow_mark(struct sp_worker *w, struct sp_entry *entry)

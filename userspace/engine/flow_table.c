@@ -40,7 +40,7 @@ void sp_flow_table_fini(struct sp_flow_table *table)
 	*table = (struct sp_flow_table){0};
 }
 
-static uint32_t hash_of(const struct sp_flow_table *table, const struct sp_flow_key *key)
+uint32_t sp_flow_table_hash(const struct sp_flow_table *table, const struct sp_flow_key *key)
 {
 	return (uint32_t)XXH3_64bits_withSeed(key, sizeof(*key), table->seed);
 }
@@ -48,16 +48,41 @@ static uint32_t hash_of(const struct sp_flow_table *table, const struct sp_flow_
 struct sp_entry *sp_flow_table_lookup(const struct sp_flow_table *table,
 				      const struct sp_flow_key *key)
 {
-	uint32_t hash = hash_of(table, key);
+	const struct sp_flow_name name = {*key, sp_flow_table_hash(table, key)};
+
+	return sp_flow_table_lookup_name(table, &name);
+}
+
+struct sp_entry *sp_flow_table_lookup_name(const struct sp_flow_table *table,
+					   const struct sp_flow_name *name)
+{
+	uint32_t hash = name->hash;
 
 	for (uint32_t at = hash & table->mask; table->slots[at].entry;
 	     at = (at + 1) & table->mask) {
 		struct sp_entry *entry = &table->entries[table->slots[at].entry];
 
-		if (table->slots[at].hash == hash && !memcmp(&entry->key, key, sizeof(*key)))
+		if (table->slots[at].hash == hash &&
+		    !memcmp(&entry->key, &name->key, sizeof(name->key)))
 			return entry;
 	}
 	return NULL;
+}
+
+void sp_flow_table_fetch_slot(const struct sp_flow_table *table, const struct sp_flow_name *name)
+{
+	__builtin_prefetch(&table->slots[name->hash & table->mask]);
+}
+
+void sp_flow_table_fetch(const struct sp_flow_table *table, const struct sp_flow_name *name)
+{
+	const struct sp_flow_slot *slot = &table->slots[name->hash & table->mask];
+	const struct sp_entry *entry = &table->entries[slot->entry];
+
+	if (!slot->entry)
+		return;
+	for (size_t at = 0; at < sizeof(*entry); at += 64)
+		__builtin_prefetch((const uint8_t *)entry + at, 1);
 }
 
 static uint32_t take_free(struct sp_flow_table *table)
@@ -73,7 +98,7 @@ static uint32_t take_free(struct sp_flow_table *table)
 
 struct sp_entry *sp_flow_table_insert(struct sp_flow_table *table, const struct sp_flow_key *key)
 {
-	uint32_t hash = hash_of(table, key);
+	uint32_t hash = sp_flow_table_hash(table, key);
 	uint32_t number = take_free(table);
 	uint32_t at = hash & table->mask;
 	struct sp_entry *entry;

@@ -79,8 +79,20 @@ struct sp_flow_table {
 int sp_flow_table_init(struct sp_flow_table *table, uint32_t max);
 void sp_flow_table_fini(struct sp_flow_table *table);
 
+/* A key and its hash in one table, so that it is hashed once. */
+struct sp_flow_name {
+	struct sp_flow_key key;
+	uint32_t hash;
+};
+uint32_t sp_flow_table_hash(const struct sp_flow_table *table, const struct sp_flow_key *key);
+
 struct sp_entry *sp_flow_table_lookup(const struct sp_flow_table *table,
 				      const struct sp_flow_key *key);
+struct sp_entry *sp_flow_table_lookup_name(const struct sp_flow_table *table,
+					   const struct sp_flow_name *name);
+/* What a lookup will read is on its way into the cache: first the slot, later the entry. */
+void sp_flow_table_fetch_slot(const struct sp_flow_table *table, const struct sp_flow_name *name);
+void sp_flow_table_fetch(const struct sp_flow_table *table, const struct sp_flow_name *name);
 /* A zeroed entry under a key that is not in the table; NULL when the table is full. */
 struct sp_entry *sp_flow_table_insert(struct sp_flow_table *table, const struct sp_flow_key *key);
 void sp_flow_table_remove(struct sp_flow_table *table, struct sp_entry *entry);

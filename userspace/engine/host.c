@@ -17,15 +17,14 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 {
 	struct sp_enter enter = {.is_limited = true};
 	struct sp_entry *entry = NULL;
+	struct sp_flow_name name;
 	struct sp_packet ip;
 	enum sp_reason r = sp_parse_ip(data, data + bytes, 0, &ip);
 
-	if (!r && ip.fragment != SP_FRAGMENT_NONE)
-		r = SP_R_FRAGMENT;
-	if (!r && ip.icmp_error)
-		r = sp_icmp_error_match(w, data, &ip, NULL, &entry);
-	else if (!r)
-		r = sp_flow_admit(w, &ip, NULL, &entry);
+	if (!r) {
+		sp_flow_name(w, &ip, &name);
+		r = sp_packet_admit(w, data, &ip, &name, NULL, &entry);
+	}
 	if (!r)
 		r = sp_judge_limit(w, entry, ip.l3_bytes);
 	if (r)
@@ -38,12 +37,14 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 	r = sp_down_enter(w, data, &ip, &enter);
 	if (r)
 		return r;
-	sp_seal_push(w, &(struct sp_seal){.data = data,
-					  .bytes = ip.l3_bytes,
-					  .peer = enter.peer,
-					  .entry = entry,
-					  .direction = SP_DIR_HOST,
-					  .tos = ip.tos});
+	sp_seal_split(w,
+		      &(struct sp_seal){.data = data,
+					.bytes = ip.l3_bytes,
+					.peer = enter.peer,
+					.entry = entry,
+					.direction = SP_DIR_HOST,
+					.tos = ip.tos},
+		      &ip);
 	return SP_R_NONE;
 }
 

@@ -50,7 +50,7 @@ static void add_numbers(struct sp_worker *w, struct sp_entry *entry)
 	flow.tcp_seen |= entry->tcp_seen;
 	if (flow.seen_ns < entry->seen_ns)
 		flow.seen_ns = entry->seen_ns;
-	sp_dataplane_flow_put(w->config.dataplane, &entry->key, &flow, 1);
+	sp_dataplane_flow_renew(w->config.dataplane, &entry->key, &flow);
 	entry->packets = 0;
 	entry->bytes = 0;
 	entry->written_ns = w->now_ns;

@@ -156,6 +156,11 @@ enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry)
 	struct sp_question question = {.original = &original, .user_id = entry->user_id};
 	enum sp_reason r;
 
+	if (!sp_flow_is_as_begun(w, entry) ||
+	    (entry->translated && !sp_nat_has_address(w->nat, &entry->nat_addr))) {
+		sp_flow_end(w, entry);
+		return SP_R_NO_FLOW;
+	}
 	sp_flow_original_key(entry, &original);
 	question.place = sp_judge_place(w, beginner_of(entry), &entry->place_seq);
 	entry->place = question.place;

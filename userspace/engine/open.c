@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/group.h"
 #include "sallyport/core/wire.h"
 #include "tunnel/wireguard/wireguard.h"
 
@@ -38,7 +39,7 @@ static bool read_outer_ip(struct sp_item *item, const uint8_t *ip, uint32_t ip_b
 }
 
 /* data and bytes become the ciphertext. */
-static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
+static enum sp_reason read_outer(struct sp_item *item)
 {
 	uint32_t l3 = item->meta.l3_off, l4 = item->meta.l4_off;
 	const uint8_t *udp, *wg;
@@ -59,7 +60,7 @@ static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
 	item->from.slot = item->slot;
 	memcpy(item->from.smac, item->data, 6);
 	memcpy(item->from.dmac, item->data + 6, 6);
-	*ret_receiver = load_le32(wg + 4);
+	item->receiver = load_le32(wg + 4);
 	item->counter = load_le64(wg + 8);
 	item->data += l4 + SP_WG_DATA_HEADER;
 	item->bytes = udp_bytes - SP_UDP_BYTES - DATA_BYTES;
@@ -68,34 +69,32 @@ static enum sp_reason read_outer(struct sp_item *item, uint32_t *ret_receiver)
 
 static enum sp_reason accept_outer(struct sp_worker *w, struct sp_item *item)
 {
-	uint32_t receiver = 0;
-	enum sp_reason r;
-
-	memset(&item->from, 0, sizeof(item->from));
-	r = read_outer(item, &receiver);
-	if (r)
-		return r;
-	item->keypair = sp_keypair_lookup(w->config.sessions, receiver);
+	item->keypair = sp_keypair_lookup(w->config.sessions, item->receiver);
 	if (!item->keypair)
 		return SP_R_WG_UNKNOWN_INDEX;
 	if (w->now_ns >= item->keypair->reject_ns || item->counter >= SP_REPLAY_REJECT_AFTER)
 		return SP_R_KEY_EXHAUSTED;
 	if (!sp_replay_check(&item->keypair->replay, item->counter))
 		return SP_R_REPLAYED;
+	__builtin_prefetch(item->keypair->peer);
+	__builtin_prefetch(&item->keypair->peer->data_received_ns, 1);
 	return SP_R_NONE;
 }
 
-/* By key, in order of arrival: neighbours with one key are cheapest to open. */
-static void sort_by_key(struct sp_item **items, uint32_t n)
+/* Neighbours with one key are cheapest to open; within a key the order of arrival stays. */
+static void group_by_key(struct sp_worker *w)
 {
-	for (uint32_t i = 1; i < n; i++) {
-		struct sp_item *item = items[i];
-		uint32_t at = i;
+	struct sp_item *items[SP_BATCH];
+	const void *keys[SP_BATCH];
+	uint8_t order[SP_BATCH];
 
-		for (; at > 0 && (uintptr_t)items[at - 1]->keypair > (uintptr_t)item->keypair; at--)
-			items[at] = items[at - 1];
-		items[at] = item;
+	for (uint32_t i = 0; i < w->up_count; i++) {
+		items[i] = w->up[i];
+		keys[i] = items[i]->keypair;
 	}
+	sp_group_order(keys, w->up_count, order);
+	for (uint32_t i = 0; i < w->up_count; i++)
+		w->up[i] = items[order[i]];
 }
 
 static void open_all(struct sp_worker *w)
@@ -136,20 +135,44 @@ static void follow(struct sp_peer *peer, const struct sp_endpoint *from)
 		sp_peer_endpoint_set(peer, from);
 }
 
+/* Only workers count what was received: one alone needs no locked addition. */
+static void count_received(const struct sp_worker *w, _Atomic uint64_t *sum, uint64_t n)
+{
+	if (w->config.workers == 1)
+		atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n,
+				      memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(sum, n, memory_order_relaxed);
+}
+
 static void note_received(struct sp_worker *w, struct sp_peer *peer, uint32_t packets,
 			  uint64_t bytes, bool has_data)
 {
 	uint64_t none = 0;
 
-	atomic_fetch_add_explicit(&peer->received_packets, packets, memory_order_relaxed);
-	atomic_fetch_add_explicit(&peer->received_bytes, bytes, memory_order_relaxed);
+	count_received(w, &peer->received_packets, packets);
+	count_received(w, &peer->received_bytes, bytes);
 	atomic_store_explicit(&peer->any_received_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->first_unanswered_ns, 0, memory_order_relaxed);
 	if (!has_data)
 		return;
 	atomic_store_explicit(&peer->data_received_ns, w->now_ns, memory_order_relaxed);
-	atomic_compare_exchange_strong_explicit(&peer->first_unacked_ns, &none, w->now_ns,
-						memory_order_relaxed, memory_order_relaxed);
+	if (!atomic_load_explicit(&peer->first_unacked_ns, memory_order_relaxed))
+		atomic_compare_exchange_strong_explicit(&peer->first_unacked_ns, &none, w->now_ns,
+							memory_order_relaxed, memory_order_relaxed);
+}
+
+/* One step to the newest authentic counter, instead of one for each packet. */
+static void raise_window(struct sp_worker *w, uint32_t first, uint32_t last)
+{
+	uint64_t newest = 0;
+
+	for (uint32_t i = first; i < last; i++) {
+		if (w->jobs[i].authentic && w->up[i]->counter > newest)
+			newest = w->up[i]->counter;
+	}
+	if (newest < SP_REPLAY_REJECT_AFTER)
+		sp_replay_raise(&w->up[first]->keypair->replay, newest);
 }
 
 /* w->up[first .. last): all with one keypair. */
@@ -161,6 +184,7 @@ static void receive_group(struct sp_worker *w, uint32_t first, uint32_t last)
 	uint32_t packets = 0;
 	bool has_data = false;
 
+	raise_window(w, first, last);
 	for (uint32_t i = first; i < last; i++) {
 		if (!is_genuine(w, i))
 			continue;
@@ -178,13 +202,15 @@ static void receive_group(struct sp_worker *w, uint32_t first, uint32_t last)
 	note_received(w, keypair->peer, packets, bytes, has_data);
 }
 
-static void accept_all(struct sp_worker *w)
+/* w->up without those that step refuses. */
+static void filter(struct sp_worker *w,
+		   enum sp_reason (*step)(struct sp_worker *w, struct sp_item *item))
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < w->up_count; i++) {
 		struct sp_item *item = w->up[i];
-		enum sp_reason r = accept_outer(w, item);
+		enum sp_reason r = step(w, item);
 
 		if (r)
 			sp_worker_drop(w, item->data, item->bytes, SP_DIR_UP, r);
@@ -194,12 +220,48 @@ static void accept_all(struct sp_worker *w)
 	w->up_count = n;
 }
 
+static enum sp_reason parse_outer(struct sp_worker *w, struct sp_item *item)
+{
+	enum sp_reason r;
+
+	memset(&item->from, 0, sizeof(item->from));
+	r = read_outer(item);
+	if (!r)
+		sp_keypair_fetch_slot(w->config.sessions, item->receiver);
+	return r;
+}
+
+/* Packet by packet in steps: with many peers each step's memory is cold, and on its way by then. */
+static void accept_all(struct sp_worker *w)
+{
+	filter(w, parse_outer);
+	for (uint32_t i = 0; i < w->up_count; i++)
+		sp_keypair_fetch(w->config.sessions, w->up[i]->receiver, w->up[i]->counter);
+	filter(w, accept_outer);
+}
+
+/* w->up without what was not genuine, and without keepalives, which have said all they can. */
+static void keep_packets(struct sp_worker *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->up_count; i++) {
+		struct sp_item *item = w->up[i];
+
+		if (item && item->bytes)
+			w->up[n++] = item;
+		else if (item)
+			sp_frame_put(&w->frames, item->data);
+	}
+	w->up_count = n;
+}
+
 void sp_open_run(struct sp_worker *w)
 {
 	accept_all(w);
 	if (!w->up_count)
 		return;
-	sort_by_key(w->up, w->up_count);
+	group_by_key(w);
 	open_all(w);
 	for (uint32_t first = 0, last; first < w->up_count; first = last) {
 		const struct sp_keypair *keypair = w->up[first]->keypair;
@@ -208,12 +270,6 @@ void sp_open_run(struct sp_worker *w)
 			last++;
 		receive_group(w, first, last);
 	}
-	for (uint32_t i = 0; i < w->up_count; i++) {
-		struct sp_item *item = w->up[i];
-
-		if (item && item->bytes)
-			sp_up_forward(w, item);
-		else if (item)
-			sp_frame_put(&w->frames, item->data); /* a keepalive has said all it can */
-	}
+	keep_packets(w);
+	sp_up_run(w);
 }

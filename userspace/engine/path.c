@@ -11,6 +11,12 @@
 #define USED_EVERY_NS 1000000000ull
 #define ROUTE_TRIES   64
 
+/* The kernel may route over any interface; users leave by those with the role. */
+static bool is_way_out(const struct sp_worker *w, uint32_t slot)
+{
+	return slot < SP_IFACE_MAX && (w->ifaces[slot].iface.roles & SP_ROLE_EGRESS);
+}
+
 static enum sp_reason find_route(struct sp_worker *w, const struct sp_addr *dst,
 				 struct sp_route *ret_route)
 {
@@ -26,7 +32,7 @@ static enum sp_reason find_route(struct sp_worker *w, const struct sp_addr *dst,
 			sp_seq_copy(&route, &w->shared->routes[at], sizeof(route) / 8);
 		if (sp_seq_retry(&g->route_seq, seq))
 			continue;
-		if (at < 0)
+		if (at < 0 || !is_way_out(w, route.slot))
 			return SP_R_NO_ROUTE;
 		*ret_route = route;
 		return SP_R_NONE;
@@ -40,9 +46,11 @@ static enum sp_reason read_nexthop(struct sp_worker *w, uint32_t id, struct sp_n
 
 	if (id == 0 || id >= SP_NEXTHOP_MAX || !sp_nexthop_read(&w->shared->nexthops[id], &n))
 		return SP_R_NO_NEIGHBOUR;
+	if (!is_way_out(w, n.slot))
+		return SP_R_NO_ROUTE;
 	if (n.state == SP_NEXTHOP_PENDING)
 		sp_worker_resolve(w, n.ifindex, &n.addr);
-	if (n.state != SP_NEXTHOP_READY || n.slot >= SP_IFACE_MAX)
+	if (n.state != SP_NEXTHOP_READY)
 		return SP_R_NO_NEIGHBOUR;
 	*ret_nexthop = n;
 	return SP_R_NONE;
@@ -83,6 +91,13 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 	struct sp_nexthop *shared, n;
 	enum sp_reason r;
 
+	/* Most packets of a batch leave by one next hop: it is read once. */
+	if (entry->nexthop_id && entry->nexthop_id == w->path_id &&
+	    entry->route_seq == w->route_seq &&
+	    sp_addr_equal(&w->path.addr, &entry->nexthop_addr)) {
+		*ret_nexthop = w->path;
+		return SP_R_NONE;
+	}
 	if (entry->route_seq != w->route_seq || entry->nexthop_id == 0 ||
 	    read_nexthop(w, entry->nexthop_id, &n) ||
 	    !sp_addr_equal(&n.addr, &entry->nexthop_addr)) {
@@ -93,6 +108,8 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 	shared = &w->shared->nexthops[entry->nexthop_id];
 	if (w->now_ns - n.used_ns > USED_EVERY_NS)
 		__atomic_store_n(&shared->used_ns, w->now_ns, __ATOMIC_RELAXED);
+	w->path_id = entry->nexthop_id;
+	w->path = n;
 	*ret_nexthop = n;
 	return SP_R_NONE;
 }

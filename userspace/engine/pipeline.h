@@ -5,11 +5,11 @@
 
 #include "engine/worker.h"
 
-/* open.c: w->up is authenticated; those with an inner packet go on to sp_up_forward. */
+/* open.c: w->up is authenticated; those with an inner packet go on to sp_up_run. */
 void sp_open_run(struct sp_worker *w);
 
-/* pipeline_up.c: an authentic inner packet, item->data at its IP header. */
-void sp_up_forward(struct sp_worker *w, struct sp_item *item);
+/* pipeline_up.c: authentic inner packets, w->up, each item->data at its IP header. */
+void sp_up_run(struct sp_worker *w);
 
 /* pipeline_down.c: w->down, un-NATed by XDP, into its tunnel. */
 void sp_down_run(struct sp_worker *w);
@@ -25,6 +25,8 @@ enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp
 
 /* seal.c */
 void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
+/* The same for a packet that sp_down_enter let in: in pieces when it is longer than the tunnel's. */
+void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct sp_packet *ip);
 void sp_seal_run(struct sp_worker *w);
 
 /* judge.c: the policy, and what a new policy or another hour means for a flow. */
@@ -44,18 +46,38 @@ void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer
 /* The limit of the entry's rule, in the entry's direction. */
 enum sp_reason sp_judge_limit(struct sp_worker *w, const struct sp_entry *entry, uint32_t bytes);
 bool sp_judge_is_due(struct sp_worker *w, struct sp_entry *entry);
-/* An entry that is due; when it is denied, it is gone from everywhere. */
+/*
+ * An entry that is due; denied, between other ends now, or with an outside address that is no
+ * pool's any more, it is gone from everywhere.
+ */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
 enum sp_reason sp_judge_reply(struct sp_worker *w, const struct sp_flow_key *key);
 
-/* flow.c: the worker's flows. from NULL: the gateway itself. */
+/*
+ * admit.c: the flow of a packet, an ICMP error or a fragment too. from NULL: the gateway itself. A
+ * later fragment gets its first one's ports; of each, ip->fragment_id is what it leaves with. name:
+ * of the packet as it was parsed.
+ */
+enum sp_reason sp_packet_admit(struct sp_worker *w, uint8_t *data, struct sp_packet *ip,
+			       const struct sp_flow_name *name, const struct sp_peer *from,
+			       struct sp_entry **ret_entry);
+/* The IPv4 identification with which a packet leaves, in network order. */
+uint16_t sp_packet_outside_id(struct sp_worker *w, const struct sp_packet *ip,
+			      const struct sp_entry *entry);
+
+/* flow.c: the worker's flows. from NULL: the gateway itself; name: of this packet. */
+void sp_flow_name(const struct sp_worker *w, const struct sp_packet *ip,
+		  struct sp_flow_name *ret_name);
 enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
-			     const struct sp_peer *from, struct sp_entry **ret_entry);
+			     const struct sp_flow_name *name, const struct sp_peer *from,
+			     struct sp_entry **ret_entry);
 /* An entry that exists here or, made by another worker, in sp_flows. NULL: none. */
 struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key);
 /* Strict source check: is addr the peer's? 0 is the gateway. */
 bool sp_flow_source_is(struct sp_worker *w, const struct sp_addr *addr, uint32_t peer_id);
+/* Its addresses still belong to the same ends, and who began it to the same user. */
+bool sp_flow_is_as_begun(struct sp_worker *w, const struct sp_entry *entry);
 void sp_flow_touch(struct sp_worker *w, struct sp_entry *entry, const struct sp_packet *ip);
 
 /* flow_store.c: the way to sp_flows and out of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pipeline.h"
 
+#include "engine/split.h"
 #include "sallyport/core/adjust.h"
 #include "sallyport/core/bucket.h"
 #include "sallyport/core/flow.h"
@@ -27,7 +28,7 @@ enum sp_reason sp_down_enter(struct sp_worker *w, uint8_t *data, const struct sp
 
 	if (enter->is_routed && ip->ttl <= 1)
 		return SP_R_TTL_EXPIRED;
-	if (ip->l3_bytes > enter->peer->mtu)
+	if (ip->l3_bytes > enter->peer->mtu && !sp_split_may(ip, enter->peer->mtu))
 		return SP_R_TOO_BIG;
 	if (enter->is_limited && !is_within_limit(w, enter->peer->user_id, ip->l3_bytes))
 		return SP_R_LIMIT_DOWN;
@@ -72,6 +73,10 @@ static enum sp_reason read_reply(struct sp_worker *w, struct sp_item *item)
 	if (r)
 		return r;
 	item->bytes = item->ip.l3_bytes;
+	if (item->ip.fragment == SP_FRAGMENT_LATER) {
+		item->ip.sport_be = item->meta.sport_be;
+		item->ip.dport_be = item->meta.dport_be;
+	}
 	if (!(item->meta.flags & SP_META_STALE))
 		return SP_R_NONE;
 	r = original_key(item, &key);
@@ -98,16 +103,22 @@ static enum sp_reason forward(struct sp_worker *w, struct sp_item *item)
 		return r;
 	atomic_store_explicit(&w->packets_down, w->packets_down + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_down, w->bytes_down + item->bytes, memory_order_relaxed);
-	sp_seal_push(w, &(struct sp_seal){.data = item->data,
-					  .bytes = item->bytes,
-					  .peer = enter.peer,
-					  .direction = SP_DIR_DOWN,
-					  .tos = item->ip.tos});
+	sp_seal_split(w,
+		      &(struct sp_seal){.data = item->data,
+					.bytes = item->bytes,
+					.peer = enter.peer,
+					.direction = SP_DIR_DOWN,
+					.tos = item->ip.tos},
+		      &item->ip);
 	return SP_R_NONE;
 }
 
 void sp_down_run(struct sp_worker *w)
 {
+	for (uint32_t i = 0; i < w->down_count; i++)
+		sp_peer_fetch_slot(w->config.sessions, w->down[i]->meta.peer_id);
+	for (uint32_t i = 0; i < w->down_count; i++)
+		sp_peer_fetch(w->config.sessions, w->down[i]->meta.peer_id);
 	for (uint32_t i = 0; i < w->down_count; i++) {
 		struct sp_item *item = w->down[i];
 		enum sp_reason r = forward(w, item);

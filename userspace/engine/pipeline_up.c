@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pipeline.h"
 
+#include "engine/split.h"
 #include "sallyport/core/adjust.h"
 #include "sallyport/core/ecn.h"
 #include "sallyport/core/parse.h"
 #include "sallyport/core/rewrite.h"
+
+/* IPv4 options, as they stand on the wire. */
+#define IPV4_END	  0
+#define IPV4_NOP	  1
+#define IPV4_LOOSE_ROUTE  131
+#define IPV4_STRICT_ROUTE 137
 
 static void count_up(struct sp_worker *w, const struct sp_item *item)
 {
@@ -12,14 +19,37 @@ static void count_up(struct sp_worker *w, const struct sp_item *item)
 	atomic_store_explicit(&w->bytes_up, w->bytes_up + item->ip.l3_bytes, memory_order_relaxed);
 }
 
+/*
+ * RFC 7126, sections 4.3 and 4.4: a source route leads past the destination that was judged, as an
+ * IPv6 routing header would. Options that cannot be read may hide one.
+ */
+static bool has_source_route(const struct sp_item *item)
+{
+	uint32_t at = SP_IPV4_BYTES;
+
+	while (item->ip.version == 4 && at < item->ip.l4_off && item->data[at] != IPV4_END) {
+		uint32_t left = item->ip.l4_off - at;
+		uint32_t bytes = item->data[at] == IPV4_NOP ? 1 : left < 2 ? 0 : item->data[at + 1];
+
+		if (item->data[at] == IPV4_LOOSE_ROUTE || item->data[at] == IPV4_STRICT_ROUTE ||
+		    bytes == 0 || bytes > left || (bytes == 1 && item->data[at] != IPV4_NOP))
+			return true;
+		at += bytes;
+	}
+	return false;
+}
+
 /* The inner packet and its ECN field; the padding behind it is cut (paper, section 5.4.6). */
 static enum sp_reason read_inner(struct sp_item *item)
 {
 	const uint8_t *end = item->data + item->bytes;
+	enum sp_reason r = sp_parse_ip(item->data, end, 0, &item->ip);
 	uint8_t ecn;
 
-	if (sp_parse_ip(item->data, end, 0, &item->ip))
-		return SP_R_INNER_MALFORMED;
+	if (r)
+		return r == SP_R_FRAGMENT_TINY ? r : SP_R_INNER_MALFORMED;
+	if (has_source_route(item))
+		return SP_R_PROTOCOL;
 	item->bytes = item->ip.l3_bytes;
 	if (!sp_ecn_decapsulate(item->outer_ecn, item->ip.tos & 3, &ecn))
 		return SP_R_ECN_INVALID;
@@ -27,7 +57,7 @@ static enum sp_reason read_inner(struct sp_item *item)
 		sp_set_ecn(item->data, end, &item->ip, ecn);
 		item->ip.tos = (uint8_t)((item->ip.tos & ~3) | ecn);
 	}
-	return item->ip.fragment == SP_FRAGMENT_NONE ? SP_R_NONE : SP_R_FRAGMENT;
+	return SP_R_NONE;
 }
 
 static uint16_t mss_for(uint32_t mtu, uint8_t version)
@@ -35,6 +65,42 @@ static uint16_t mss_for(uint32_t mtu, uint8_t version)
 	uint32_t headers = SP_TCP_BYTES + (version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES);
 
 	return (uint16_t)(mtu > headers ? mtu - headers : 1);
+}
+
+static enum sp_reason translate(struct sp_worker *w, struct sp_item *item,
+				const struct sp_entry *entry)
+{
+	enum sp_reason r = sp_rewrite(item->data, item->data + item->bytes, &item->ip,
+				      SP_REWRITE_SRC, &entry->nat_addr, entry->nat_port_be);
+
+	if (r || item->ip.version != 4)
+		return r;
+	if (item->ip.fragment)
+		sp_adjust_ipv4_word(item->data, 4, (uint16_t)item->ip.fragment_id);
+	else if (item->ip.may_split)
+		sp_adjust_ipv4_word(item->data, 4, sp_packet_outside_id(w, &item->ip, entry));
+	return SP_R_NONE;
+}
+
+static enum sp_reason send_outside(struct sp_worker *w, struct sp_item *item,
+				   struct sp_entry *entry, const struct sp_nexthop *nexthop)
+{
+	struct sp_pieces pieces = {1, {{item->data, item->bytes}}};
+
+	if (item->bytes > nexthop->mtu &&
+	    sp_split(&w->frames, item->data, &item->ip, nexthop->mtu, &pieces))
+		return SP_R_NO_FRAME;
+	for (unsigned int i = 0; i < pieces.count; i++) {
+		uint8_t *data = pieces.list[i].data - SP_ETH_BYTES;
+
+		sp_path_ethernet(data, nexthop, item->ip.version);
+		sp_worker_out(w, &(struct sp_out){.data = data,
+						  .bytes = pieces.list[i].bytes + SP_ETH_BYTES,
+						  .slot = nexthop->slot,
+						  .entry = entry,
+						  .direction = SP_DIR_UP});
+	}
+	return SP_R_NONE;
 }
 
 static enum sp_reason go_outside(struct sp_worker *w, struct sp_item *item, struct sp_entry *entry)
@@ -50,7 +116,7 @@ static enum sp_reason go_outside(struct sp_worker *w, struct sp_item *item, stru
 		sp_answer_user(w, SP_ANSWER_TIME_EXCEEDED, item->data, &item->ip, peer, 0);
 		return SP_R_TTL_EXPIRED;
 	}
-	if (item->ip.l3_bytes > nexthop.mtu) {
+	if (item->ip.l3_bytes > nexthop.mtu && !sp_split_may(&item->ip, nexthop.mtu)) {
 		sp_answer_user(w, SP_ANSWER_TOO_BIG, item->data, &item->ip, peer, nexthop.mtu);
 		return SP_R_TOO_BIG;
 	}
@@ -58,18 +124,11 @@ static enum sp_reason go_outside(struct sp_worker *w, struct sp_item *item, stru
 	sp_clamp_mss(item->data, end, &item->ip,
 		     mss_for(nexthop.mtu < peer->mtu ? nexthop.mtu : peer->mtu, item->ip.version));
 	if (entry->translated) {
-		r = sp_rewrite(item->data, end, &item->ip, SP_REWRITE_SRC, &entry->nat_addr,
-			       entry->nat_port_be);
+		r = translate(w, item, entry);
 		if (r)
 			return r;
 	}
-	sp_path_ethernet(item->data - SP_ETH_BYTES, &nexthop, item->ip.version);
-	sp_worker_out(w, &(struct sp_out){.data = item->data - SP_ETH_BYTES,
-					  .bytes = item->bytes + SP_ETH_BYTES,
-					  .slot = nexthop.slot,
-					  .entry = entry,
-					  .direction = SP_DIR_UP});
-	return SP_R_NONE;
+	return send_outside(w, item, entry, &nexthop);
 }
 
 /* From one tunnel into another. */
@@ -91,12 +150,14 @@ static enum sp_reason go_across(struct sp_worker *w, struct sp_item *item, struc
 		sp_answer_user(w, SP_ANSWER_TOO_BIG, item->data, &item->ip, from, enter.peer->mtu);
 	if (r)
 		return r;
-	sp_seal_push(w, &(struct sp_seal){.data = item->data,
-					  .bytes = item->bytes,
-					  .peer = enter.peer,
-					  .entry = entry,
-					  .direction = SP_DIR_DOWN,
-					  .tos = item->ip.tos});
+	sp_seal_split(w,
+		      &(struct sp_seal){.data = item->data,
+					.bytes = item->bytes,
+					.peer = enter.peer,
+					.entry = entry,
+					.direction = SP_DIR_DOWN,
+					.tos = item->ip.tos},
+		      &item->ip);
 	return SP_R_NONE;
 }
 
@@ -114,18 +175,15 @@ static enum sp_reason go_on(struct sp_worker *w, struct sp_item *item, struct sp
 	return SP_R_NONE;
 }
 
-void sp_up_forward(struct sp_worker *w, struct sp_item *item)
+static void forward(struct sp_worker *w, struct sp_item *item)
 {
 	struct sp_peer *peer = item->keypair->peer;
 	uint32_t bytes = item->bytes;
 	struct sp_entry *entry = NULL;
-	enum sp_reason r = read_inner(item);
+	enum sp_reason r;
 
 	w->rejects = false;
-	if (!r && item->ip.icmp_error)
-		r = sp_icmp_error_match(w, item->data, &item->ip, peer, &entry);
-	else if (!r)
-		r = sp_flow_admit(w, &item->ip, peer, &entry);
+	r = sp_packet_admit(w, item->data, &item->ip, &item->name, peer, &entry);
 	if (!r)
 		r = sp_judge_limit(w, entry, item->ip.l3_bytes);
 	if (r == SP_R_POLICY_DENY && w->rejects)
@@ -137,4 +195,29 @@ void sp_up_forward(struct sp_worker *w, struct sp_item *item)
 	}
 	if (r)
 		sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+}
+
+/* Step by step through the batch: with many flows the next step's memory is on its way by then. */
+void sp_up_run(struct sp_worker *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->up_count; i++) {
+		struct sp_item *item = w->up[i];
+		uint32_t bytes = item->bytes;
+		enum sp_reason r = read_inner(item);
+
+		if (r) {
+			sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+			continue;
+		}
+		sp_flow_name(w, &item->ip, &item->name);
+		sp_flow_table_fetch_slot(&w->table, &item->name);
+		w->up[n++] = item;
+	}
+	w->up_count = n;
+	for (uint32_t i = 0; i < n; i++)
+		sp_flow_table_fetch(&w->table, &w->up[i]->name);
+	for (uint32_t i = 0; i < n; i++)
+		forward(w, w->up[i]);
 }

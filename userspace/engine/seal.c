@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/group.h"
+#include "engine/split.h"
 #include "sallyport/core/checksum.h"
 #include "sallyport/core/ecn.h"
 #include "tunnel/wireguard/wireguard.h"
@@ -27,6 +29,26 @@ void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal)
 	if (w->seal_count == SP_BATCH)
 		sp_seal_run(w);
 	w->seals[w->seal_count++] = *seal;
+}
+
+void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct sp_packet *ip)
+{
+	struct sp_seal piece = *seal;
+	struct sp_pieces pieces;
+
+	if (seal->bytes <= seal->peer->mtu) {
+		sp_seal_push(w, seal);
+		return;
+	}
+	if (sp_split(&w->frames, seal->data, ip, seal->peer->mtu, &pieces)) {
+		sp_worker_drop(w, seal->data, seal->bytes, seal->direction, SP_R_NO_FRAME);
+		return;
+	}
+	for (unsigned int i = 0; i < pieces.count; i++) {
+		piece.data = pieces.list[i].data;
+		piece.bytes = pieces.list[i].bytes;
+		sp_seal_push(w, &piece);
+	}
 }
 
 static void want_handshake(struct sp_worker *w, struct sp_peer *peer)
@@ -139,8 +161,10 @@ static void note_sent(struct sp_worker *w, const struct group *g)
 	atomic_store_explicit(&peer->any_sent_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->data_sent_ns, w->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->first_unacked_ns, 0, memory_order_relaxed);
-	atomic_compare_exchange_strong_explicit(&peer->first_unanswered_ns, &none, w->now_ns,
-						memory_order_relaxed, memory_order_relaxed);
+	if (!atomic_load_explicit(&peer->first_unanswered_ns, memory_order_relaxed))
+		atomic_compare_exchange_strong_explicit(&peer->first_unanswered_ns, &none,
+							w->now_ns, memory_order_relaxed,
+							memory_order_relaxed);
 }
 
 static void put_ipv4(struct sp_worker *w, uint8_t *ip, const struct group *g, uint8_t tos,
@@ -169,16 +193,10 @@ static void put_ipv6(uint8_t *ip, const struct group *g, uint8_t tos, uint32_t u
 	memcpy(ip + 24, g->to.remote.b, 16);
 }
 
-/* RFC 8200 8.1: over IPv6 the UDP checksum is not optional, and 0 is sent as all ones. */
-static uint16_t udp6_checksum(const struct group *g, const uint8_t *udp, uint32_t udp_bytes)
-{
-	uint64_t sum = sp_csum_pseudo(&g->to.local, &g->to.remote, SP_PROTO_UDP, udp_bytes);
-	uint16_t check = (uint16_t)~sp_csum_fold(sp_csum_partial(udp, udp_bytes, sum));
-
-	return check ? check : 0xffff;
-}
-
-/* Everything in front of the WireGuard header; the sealed packet is there already. */
+/*
+ * Everything in front of the WireGuard header; the sealed packet is there already. The UDP checksum
+ * is left to whoever transmits: a device may make it for nothing.
+ */
 static void send_off(struct sp_worker *w, const struct group *g, const struct sp_seal *s,
 		     uint32_t padded)
 {
@@ -193,77 +211,98 @@ static void send_off(struct sp_worker *w, const struct group *g, const struct sp
 	sp_store16(udp + 2, (uint16_t)g->to.remote_port_be);
 	sp_store16(udp + 4, sp_swap16((uint16_t)udp_bytes));
 	sp_store16(udp + 6, 0);
-	if (is_v4) {
+	if (is_v4)
 		put_ipv4(w, ip, g, tos, SP_IPV4_BYTES + udp_bytes);
-	} else {
+	else
 		put_ipv6(ip, g, tos, udp_bytes);
-		sp_store16(udp + 6, udp6_checksum(g, udp, udp_bytes));
-	}
 	memcpy(eth, g->to.dmac, 6);
 	memcpy(eth + 6, g->to.smac, 6);
 	sp_store16(eth + 12, sp_swap16(is_v4 ? SP_ETHERTYPE_IPV4 : SP_ETHERTYPE_IPV6));
 	sp_worker_out(w, &(struct sp_out){.data = eth,
 					  .bytes = SP_ETH_BYTES + outer_bytes(g, padded),
 					  .slot = g->to.slot,
+					  .udp_off = (uint32_t)(udp - eth),
 					  .entry = s->entry,
 					  .direction = s->direction});
 }
 
-/* Stable, so that no flow is reordered. */
-static void sort_by_peer(struct sp_seal *seals, uint32_t n)
+/* All packets of seals[0 .. n) go to one peer. Those that go on stay, jobs beside them. */
+static uint32_t prepare_group(struct sp_worker *w, struct group *g, struct sp_seal **seals,
+			      uint32_t n, uint32_t at)
 {
-	for (uint32_t i = 1; i < n; i++) {
-		struct sp_seal seal;
-		uint32_t at = i;
-
-		if (seals[i - 1].peer == seals[i].peer)
-			continue;
-		seal = seals[i];
-		for (; at > 0 && (uintptr_t)seals[at - 1].peer > (uintptr_t)seal.peer; at--)
-			seals[at] = seals[at - 1];
-		seals[at] = seal;
-	}
-}
-
-/* All packets of w->seals[first .. last) go to one peer. */
-static void seal_group(struct sp_worker *w, uint32_t first, uint32_t last)
-{
-	struct group g = {.peer = w->seals[first].peer};
-	enum sp_reason r = find_way(w, &g);
-	uint32_t n = 0;
+	enum sp_reason r = find_way(w, g);
+	uint32_t kept = at;
 
 	if (!r)
-		r = take_counters(w, &g, last - first);
-	for (uint32_t i = first; i < last; i++) {
-		struct sp_seal *s = &w->seals[i];
+		r = take_counters(w, g, n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct sp_seal *s = seals[i];
 		uint32_t padded = padded_bytes(s);
-		enum sp_reason why = r ? r : check_room(w, &g, s, padded);
+		enum sp_reason why = r ? r : check_room(w, g, s, padded);
 
 		if (why) {
 			sp_worker_drop(w, s->data, s->bytes, s->direction, why);
 			continue;
 		}
-		w->seals[first + n] = *s;
-		prepare(&g, &w->seals[first + n], padded, &w->jobs[n]);
-		n++;
+		prepare(g, s, padded, &w->jobs[kept]);
+		w->sealing[kept++] = s;
 	}
-	if (!n)
+	return kept - at;
+}
+
+/* With many peers the keypair is cold. */
+static void fetch_keypair(struct sp_peer *peer)
+{
+	struct sp_keypair *k = atomic_load_explicit(&peer->sending, memory_order_acquire);
+
+	if (!k)
 		return;
-	w->config.aead->seal_batch(w->aead, w->jobs, n);
-	for (uint32_t i = 0; i < n; i++)
-		send_off(w, &g, &w->seals[first + i], w->jobs[i].bytes);
-	note_sent(w, &g);
+	__builtin_prefetch(k);
+	__builtin_prefetch(&k->send);
+	__builtin_prefetch(&k->send_counter, 1);
+}
+
+/* Neighbours with one key are cheapest to seal; within a peer the order of arrival stays. */
+static void group_by_peer(struct sp_worker *w, struct sp_seal **ret_seals)
+{
+	const void *keys[SP_BATCH];
+	uint8_t order[SP_BATCH];
+
+	for (uint32_t i = 0; i < w->seal_count; i++)
+		keys[i] = w->seals[i].peer;
+	sp_group_order(keys, w->seal_count, order);
+	for (uint32_t i = 0; i < w->seal_count; i++) {
+		ret_seals[i] = &w->seals[order[i]];
+		fetch_keypair(ret_seals[i]->peer);
+	}
 }
 
 void sp_seal_run(struct sp_worker *w)
 {
-	sort_by_peer(w->seals, w->seal_count);
-	for (uint32_t first = 0, last; first < w->seal_count; first = last) {
-		const struct sp_peer *peer = w->seals[first].peer;
+	struct group groups[SP_BATCH];
+	struct sp_seal *seals[SP_BATCH];
+	uint32_t group_count = 0, jobs = 0, at = 0;
 
-		for (last = first + 1; last < w->seal_count && w->seals[last].peer == peer;)
+	if (!w->seal_count)
+		return;
+	group_by_peer(w, seals);
+	for (uint32_t first = 0, last; first < w->seal_count; first = last) {
+		struct group *g = &groups[group_count];
+		uint32_t kept;
+
+		for (last = first + 1;
+		     last < w->seal_count && seals[last]->peer == seals[first]->peer;)
 			last++;
-		seal_group(w, first, last);
+		*g = (struct group){.peer = seals[first]->peer};
+		kept = prepare_group(w, g, seals + first, last - first, jobs);
+		jobs += kept;
+		group_count += kept > 0;
+	}
+	w->config.aead->seal_batch(w->aead, w->jobs, jobs);
+	for (uint32_t i = 0; i < group_count; i++) {
+		for (uint32_t k = 0; k < groups[i].packets; k++, at++)
+			send_off(w, &groups[i], w->sealing[at], w->jobs[at].bytes);
+		note_sent(w, &groups[i]);
 	}
 	w->seal_count = 0;
 }

@@ -64,7 +64,30 @@ static void set_polls(struct sp_station *s)
 			(struct pollfd){.fd = s->worker->config.tun_fd, .events = POLLIN};
 }
 
-int sp_station_open(struct sp_station *s, bool force_copy)
+/* The best way that the configuration allows and a device offers. */
+static int choose_transmit(struct sp_station *s, enum sp_engine_transmit wanted)
+{
+	bool is_forced = wanted == SP_TRANSMIT_GSO;
+	int rc;
+
+	sp_transmit_xdp_init(&s->transmit, s->xsks, s->xsk_count);
+	s->worker->transmit = &s->transmit.base;
+	if (wanted == SP_TRANSMIT_AF_XDP)
+		return 0;
+	s->gso = calloc(1, sizeof(*s->gso));
+	if (!s->gso)
+		return -ENOMEM;
+	rc = sp_transmit_gso_open(s->gso, &s->transmit, s->worker, is_forced);
+	if (!rc) {
+		s->worker->transmit = &s->gso->base;
+		return 0;
+	}
+	if (is_forced)
+		sp_warning("engine: failed to use segmentation offload: no interface offers any");
+	return 0;
+}
+
+int sp_station_open(struct sp_station *s, const struct sp_engine_config *config)
 {
 	const struct sp_worker_config *c = &s->worker->config;
 	int rc;
@@ -79,17 +102,19 @@ int sp_station_open(struct sp_station *s, bool force_copy)
 		return -ENOMEM;
 	rc = sp_xsk_area_open(&s->worker->frames, &s->area);
 	if (!rc)
-		rc = open_sockets(s, force_copy);
+		rc = open_sockets(s, config->force_copy);
 	if (rc)
 		return rc;
 	set_polls(s);
-	sp_transmit_xdp_init(&s->transmit, s->xsks, s->xsk_count);
-	s->worker->transmit = &s->transmit.base;
-	return 0;
+	return choose_transmit(s, config->transmit);
 }
 
 void sp_station_close(struct sp_station *s)
 {
+	if (s->gso)
+		sp_transmit_gso_close(s->gso);
+	free(s->gso);
+	s->gso = NULL;
 	for (uint32_t i = 0; s->xsks && i < s->xsk_count; i++) {
 		if (!s->xsks[i].socket)
 			continue;

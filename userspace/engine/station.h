@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "engine/xsk.h"
+#include "engine/transmit_gso.h"
 
 struct sp_station {
 	struct sp_worker *worker;
@@ -15,7 +15,8 @@ struct sp_station {
 	struct sp_xsk *xsks;
 	uint32_t xsk_count;
 	struct sp_transmit_xdp transmit;
-	struct pollfd *polls; /* sockets, then the wake-up, then the TUN device */
+	struct sp_transmit_gso *gso; /* NULL: transmit alone */
+	struct pollfd *polls;	     /* sockets, then the wake-up, then the TUN device */
 	uint32_t poll_count;
 	bool is_tun_ready;
 	bool is_muted; /* some descriptors are left out, since they are broken */
@@ -28,7 +29,7 @@ struct sp_station {
 };
 
 /* Sockets on queues index, index + workers, ... of every interface, into sp_xsks. */
-int sp_station_open(struct sp_station *station, bool force_copy);
+int sp_station_open(struct sp_station *station, const struct sp_engine_config *config);
 void sp_station_close(struct sp_station *station);
 int sp_station_start(struct sp_station *station);
 void sp_station_stop(struct sp_station *station);

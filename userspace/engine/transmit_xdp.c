@@ -12,17 +12,19 @@ static struct sp_transmit_xdp *self(struct sp_transmit *transmit)
 	return (struct sp_transmit_xdp *)transmit;
 }
 
-static bool queue(struct sp_transmit *transmit, uint32_t slot, uint8_t *data, uint32_t bytes)
+static bool queue(struct sp_transmit *transmit, const struct sp_tx *tx)
 {
-	struct sp_xsk *x = slot < SP_IFACE_MAX ? self(transmit)->by_slot[slot] : NULL;
+	struct sp_xsk *x = tx->slot < SP_IFACE_MAX ? self(transmit)->by_slot[tx->slot] : NULL;
 	struct xdp_desc *desc;
 	uint32_t at;
 
 	if (!x || xsk_ring_prod__reserve(&x->tx, 1, &at) != 1)
 		return false;
 	desc = xsk_ring_prod__tx_desc(&x->tx, at);
-	*desc = (struct xdp_desc){.addr = (uint64_t)(data - x->frames->area), .len = bytes};
+	*desc = (struct xdp_desc){.addr = (uint64_t)(tx->data - x->frames->area), .len = tx->bytes};
+	sp_tx_finish(tx);
 	xsk_ring_prod__submit(&x->tx, 1);
+	x->queued++;
 	return true;
 }
 
@@ -64,6 +66,7 @@ static void reap(struct sp_transmit *transmit)
 				     x->frames->area + *xsk_ring_cons__comp_addr(&x->comp, at + i));
 		if (n)
 			xsk_ring_cons__release(&x->comp, n);
+		x->completed += n;
 	}
 }
 

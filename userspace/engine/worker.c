@@ -9,6 +9,12 @@
 #include "engine/pipeline.h"
 
 #define RESOLVE_EVERY_NS (100 * 1000000ull)
+/*
+ * A user may talk to every address of a link, and each takes a place in the kernel's neighbour
+ * table for some seconds, of which it has 1024: 50 a second, 32 at once.
+ */
+#define RESOLVE_COST_NS	 20000000ull
+#define RESOLVE_BURST_NS (32 * RESOLVE_COST_NS)
 
 static int open_parts(struct sp_worker *w)
 {
@@ -18,11 +24,15 @@ static int open_parts(struct sp_worker *w)
 	if (!rc)
 		rc = sp_flow_table_init(&w->table, c->flows_max);
 	if (!rc)
-		rc = sp_nat_open(c->index, c->workers, c->flows_max, &w->nat);
+		rc = sp_nat_open(c->index, c->nat_slices ? c->nat_slices : c->workers, c->flows_max,
+				 &w->nat);
 	if (!rc)
 		rc = c->aead->open(&w->aead);
 	if (!rc)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
+	if (rc)
+		return rc;
+	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
 	if (rc)
 		return rc;
 	w->user_flows = calloc(w->shared->users_max, sizeof(*w->user_flows));
@@ -67,6 +77,7 @@ void sp_worker_close(struct sp_worker *w)
 		w->config.aead->close(w->aead);
 	sp_nat_close(w->nat);
 	sp_flow_table_fini(&w->table);
+	sp_fragments_fini(&w->fragments);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
 	free(w->user_flows);
@@ -112,8 +123,13 @@ bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr)
 {
+	uint64_t tat_ns = w->resolve_tat_ns > w->now_ns ? w->resolve_tat_ns : w->now_ns;
+
 	if (sp_addr_equal(addr, &w->resolve_addr) && w->now_ns - w->resolve_ns < RESOLVE_EVERY_NS)
 		return;
+	if (tat_ns + RESOLVE_COST_NS > w->now_ns + RESOLVE_BURST_NS)
+		return;
+	w->resolve_tat_ns = tat_ns + RESOLVE_COST_NS;
 	w->resolve_addr = *addr;
 	w->resolve_ns = w->now_ns;
 	sp_worker_push(w, &(struct sp_engine_event){
@@ -162,6 +178,7 @@ void sp_worker_begin(struct sp_worker *w, uint64_t now_ns)
 {
 	w->now_ns = now_ns;
 	w->route_seq = __atomic_load_n(&w->shared->gateway->route_seq, __ATOMIC_ACQUIRE);
+	w->path_id = 0;
 	w->up_count = 0;
 	w->down_count = 0;
 }
@@ -178,6 +195,7 @@ void sp_worker_batch(struct sp_worker *w, uint64_t now_ns, unsigned int n)
 
 static void leave(struct sp_worker *w, const struct sp_out *out)
 {
+	const struct sp_tx tx = {out->data, out->bytes, out->slot, out->udp_off};
 	enum sp_reason full = SP_R_TX_FULL;
 
 	if (out->entry && out->entry->unpublished) {
@@ -190,7 +208,7 @@ static void leave(struct sp_worker *w, const struct sp_out *out)
 			return;
 		}
 		full = SP_R_HOST_FULL;
-	} else if (w->transmit->ops->queue(w->transmit, out->slot, out->data, out->bytes)) {
+	} else if (w->transmit->ops->queue(w->transmit, &tx)) {
 		return;
 	}
 	sp_worker_drop(w, out->data, out->bytes, out->direction, full);
@@ -206,6 +224,8 @@ void sp_worker_finish(struct sp_worker *w)
 		leave(w, &w->out[i]);
 	w->out_count = 0;
 	w->transmit->ops->flush(w->transmit);
+	for (; w->transmit->lost; w->transmit->lost--)
+		sp_drop_count(w->lane, SP_DIR_HOST, SP_R_TX_FULL, 0, w->now_ns);
 	sp_flow_abandon(w);
 	if (w->event_waiting) {
 		/* A full counter means that the reader has not looked yet: nothing is lost. */

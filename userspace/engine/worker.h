@@ -6,13 +6,14 @@
 #include "base/ring.h"
 #include "engine/engine.h"
 #include "engine/flow_table.h"
+#include "engine/fragments.h"
 #include "engine/frames.h"
 #include "engine/transmit.h"
 #include "sallyport/core/packet.h"
 #include "sallyport/core/policy.h"
 
 #define SP_BATCH      64
-#define SP_OUT_MAX    (3 * SP_BATCH) /* forwarded, answered, and what the TUN device gave */
+#define SP_OUT_MAX    (4 * SP_BATCH) /* forwarded or split, answered, what the TUN device gave */
 #define SP_SLOT_HOST  UINT32_MAX     /* of struct sp_out: the TUN device */
 #define SP_EVENTS_MAX 4096
 
@@ -23,7 +24,9 @@ struct sp_item {
 	uint32_t slot; /* interface it came in by */
 	struct sp_meta meta;
 	struct sp_packet ip; /* the inner packet, offsets from data */
+	struct sp_flow_name name;
 	struct sp_keypair *keypair;
+	uint32_t receiver; /* index in the tunnel packet */
 	uint64_t counter;
 	struct sp_endpoint from; /* of the tunnel packet */
 	uint8_t outer_ecn;
@@ -44,6 +47,7 @@ struct sp_out {
 	uint8_t *data;
 	uint32_t bytes;
 	uint32_t slot;
+	uint32_t udp_off;	/* see struct sp_tx */
 	struct sp_entry *entry; /* may be NULL */
 	enum sp_direction direction;
 };
@@ -58,6 +62,7 @@ struct sp_published {
 
 struct sp_worker_config {
 	uint32_t index, workers;
+	uint32_t nat_slices; /* of every port range, this worker's is its index; 0 = workers */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
 	uint32_t frames, flows_max;
@@ -80,17 +85,20 @@ struct sp_worker {
 	struct sp_transmit *transmit; /* whoever opened the worker hands it in */
 	struct sp_frames frames;
 	struct sp_flow_table table;
+	struct sp_fragments fragments;
 	uint32_t *user_flows; /* open flows of each user, made here */
 
 	/* of this batch */
 	uint64_t now_ns;
 	uint32_t generation;
 	uint32_t route_seq;
+	uint32_t path_id; /* next hop last used, 0 = none yet, as it was then */
+	struct sp_nexthop path;
 	struct sp_policy_view policy;
 	struct sp_item items[SP_BATCH], *up[SP_BATCH], *down[SP_BATCH];
 	uint32_t up_count, down_count;
 	struct sp_aead_job jobs[SP_BATCH];
-	struct sp_seal seals[SP_BATCH];
+	struct sp_seal seals[SP_BATCH], *sealing[SP_BATCH]; /* those with a job beside them */
 	uint32_t seal_count;
 	struct sp_out out[SP_OUT_MAX];
 	uint32_t out_count;
@@ -103,10 +111,10 @@ struct sp_worker {
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
 	_Atomic uint64_t acked_serial;
-	uint64_t icmp_tat_ns; /* rate of ICMP answers */
-	uint64_t log_tat_ns;  /* rate of SP_EVENT_RULE */
-	uint64_t resolve_ns;  /* last RESOLVE event, and for whom */
+	uint64_t icmp_tat_ns, log_tat_ns; /* rates of ICMP answers and of SP_EVENT_RULE */
+	uint64_t resolve_ns;		  /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
+	uint64_t resolve_tat_ns; /* their rate */
 	uint64_t housekeep_ns;
 	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;

@@ -24,6 +24,7 @@ struct sp_xsk {
 	uint32_t slot;
 	uint32_t map_index;	      /* in sp_xsks */
 	uint32_t fill_target, filled; /* frames the device has to receive into */
+	uint32_t queued, completed;   /* frames for sending, counted without end */
 	bool is_zero_copy;
 };
 

@@ -18,6 +18,35 @@ void sp_nat_pools_close(struct sp_nat_pools *pools)
 	free(pools);
 }
 
+const struct sp_nat_pool *sp_nat_pools_find(const struct sp_nat_pools *pools, uint16_t pool_id)
+{
+	for (uint32_t i = 0; i < pools->count; i++)
+		if (!pool_id || pools->pools[i].id == pool_id)
+			return &pools->pools[i];
+	return NULL;
+}
+
+/* RFC 4787 REQ-2, and the same rank as for the workers' offers. */
+const struct sp_nat_address *sp_nat_pool_choose(const struct sp_nat_pool *pool, uint32_t user_id,
+						bool v4)
+{
+	const struct sp_nat_address *best = NULL;
+	uint64_t rank, best_rank = 0;
+
+	for (uint32_t i = 0; i < pool->address_count; i++) {
+		const struct sp_nat_address *a = &pool->addresses[i];
+
+		if (sp_addr_is_v4(&a->addr) != v4)
+			continue;
+		rank = sp_nat_mix(sp_nat_addr_key(&a->addr) ^ user_id);
+		if (!best || rank > best_rank) {
+			best = a;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
 struct sp_nat_offers *sp_nat_pool_lookup(struct sp_nat *nat, uint16_t pool_id)
 {
 	if (!pool_id)

@@ -338,6 +338,17 @@ void sp_nat_put(struct sp_nat *nat, uint32_t handle)
 		sp_nat_cool_evict(nat, ports);
 }
 
+bool sp_nat_has_address(const struct sp_nat *nat, const struct sp_addr *addr)
+{
+	for (uint32_t i = 0; i < nat->outside_count; i++) {
+		const struct sp_nat_outside *o = nat->outsides[i];
+
+		if (o && o->listed && sp_addr_equal(&o->addr, addr))
+			return true;
+	}
+	return false;
+}
+
 void sp_nat_stats(const struct sp_nat *nat, struct sp_nat_stats *ret_stats)
 {
 	*ret_stats = (struct sp_nat_stats){

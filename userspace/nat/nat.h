@@ -3,6 +3,7 @@
 #ifndef SP_NAT_NAT_H
 #define SP_NAT_NAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sallyport/abi/addr.h"
@@ -31,6 +32,14 @@ struct sp_nat_pools {
 /* All of it from malloc, the struct too. NULL is fine. */
 void sp_nat_pools_close(struct sp_nat_pools *pools);
 
+/*
+ * The address a user leaves by, as every worker chooses it: NULL when the pool has none of that
+ * family. pool_id 0: the first pool.
+ */
+const struct sp_nat_pool *sp_nat_pools_find(const struct sp_nat_pools *pools, uint16_t pool_id);
+const struct sp_nat_address *sp_nat_pool_choose(const struct sp_nat_pool *pool, uint32_t user_id,
+						bool v4);
+
 struct sp_nat;
 /*
  * worker of workers: each gets its own slice of every port range, so that none ever waits. Pairs
@@ -40,7 +49,7 @@ int sp_nat_open(uint32_t worker, uint32_t workers, uint32_t bindings_max, struct
 void sp_nat_close(struct sp_nat *nat);
 /*
  * Take over a new set of pools, which is copied. Bindings on addresses or ports that are gone live
- * on until released. The only call that allocates. -ENOMEM: the old set stays.
+ * on until released; the engine ends the flows of addresses that are gone. The only call that allocates. -ENOMEM: the old set stays.
  */
 int sp_nat_apply(struct sp_nat *nat, const struct sp_nat_pools *pools);
 
@@ -69,6 +78,9 @@ int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
 	       struct sp_nat_binding *ret_binding);
 /* The last put lets the port cool: others get it only when newer ones are not left. */
 void sp_nat_put(struct sp_nat *nat, uint32_t handle);
+
+/* Does any pool still offer this outside address? What it is not, nobody may speak as. */
+bool sp_nat_has_address(const struct sp_nat *nat, const struct sp_addr *addr);
 
 struct sp_nat_stats {
 	uint32_t bindings; /* with a reference */

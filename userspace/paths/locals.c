@@ -240,3 +240,21 @@ int sp_locals_publish(struct sp_paths *p)
 		p->upcalls.on_address(p->arg);
 	return 0;
 }
+
+static int import_local(const struct sp_addr *addr, const struct sp_local *local, void *arg)
+{
+	struct sp_paths *p = arg;
+
+	if ((local->kind != SP_LOCAL_POOL && local->kind != SP_LOCAL_SHARED) ||
+	    p->pool_count == SP_PATHS_ADDRESSES_MAX / 2)
+		return 0;
+	p->pool[p->pool_count++] = (struct sp_paths_pool_address){
+		.addr = *addr, .port_min = local->port_min, .port_max = local->port_max};
+	return 0;
+}
+
+int sp_locals_import(struct sp_paths *p)
+{
+	p->pool = calloc(SP_PATHS_ADDRESSES_MAX / 2, sizeof(*p->pool));
+	return p->pool ? sp_dataplane_local_each(p->dp, import_local, p) : -ENOMEM;
+}

@@ -12,21 +12,25 @@
 
 /*
  * A next hop keeps its id for as long as flows may hold it: a link address that changes is written
- * into the same slot. A slot that became free rests for a while before it means another address.
+ * into the same slot. A slot that became free rests for a while before it means another address,
+ * unless it never had a link address, so that nobody sent by it.
  *
  *   gateway       in use while a route leads there; asked again every REFRESH
  *   on-link       made by sp_paths_resolve or learned from the kernel; gone after IDLE without use
- *   not resolved  asked again every RETRY; an on-link one that nobody asks for is gone after GIVE_UP
+ *   not resolved  asked again every RETRY; an on-link one only for INSIST after somebody asked for
+ *                 it, since the kernel's table is small, and then it is gone after GIVE_UP
  */
 #define REFRESH_NS (15 * SP_NS_PER_S)
 #define RETRY_NS   (1 * SP_NS_PER_S)
 #define RECENT_NS  (30 * SP_NS_PER_S)
 #define IDLE_NS	   (300 * SP_NS_PER_S)
+#define INSIST_NS  (3 * SP_NS_PER_S)
 #define GIVE_UP_NS (30 * SP_NS_PER_S)
 #define REST_NS	   (300 * SP_NS_PER_S)
 
 #define ASKS_PER_TICK 256
-#define LEARNED_MAX   (SP_NEXTHOP_MAX / 2) /* the rest is for those that are asked for */
+#define LEARNED_MAX   (SP_NEXTHOP_MAX / 2)   /* the rest is for those that are asked for */
+#define ASKED_MAX     (SP_NEXTHOP_MAX - 512) /* and this rest for the gateways of routes */
 
 #define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
@@ -95,6 +99,7 @@ static void write_slot(struct sp_paths *p, uint32_t id, enum sp_nexthop_state st
 		memcpy(slot->dmac, dmac, sizeof(slot->dmac));
 	slot->state = state;
 	sp_seq_write_end(&slot->seq);
+	p->hops[id].was_ready |= state == SP_NEXTHOP_READY;
 }
 
 static void hop_free(struct sp_paths *p, uint32_t id)
@@ -108,7 +113,7 @@ static void hop_free(struct sp_paths *p, uint32_t id)
 	slot->state = SP_NEXTHOP_FREE;
 	memset(slot->dmac, 0, sizeof(slot->dmac));
 	sp_seq_write_end(&slot->seq);
-	p->hops[id] = (struct sp_hop){.freed_ns = sp_clock_now_ns()};
+	p->hops[id] = (struct sp_hop){.freed_ns = p->hops[id].was_ready ? sp_clock_now_ns() : 0};
 	p->hop_count--;
 }
 
@@ -262,8 +267,10 @@ void sp_hops_import(struct sp_paths *p)
 		if (slot->state == SP_NEXTHOP_FREE || slot->ifindex == 0 ||
 		    sp_hop_find(p, slot->ifindex, &slot->addr))
 			continue;
-		p->hops[id] = (struct sp_hop){
-			.ifindex = slot->ifindex, .addr = slot->addr, .asked_ns = now_ns};
+		p->hops[id] = (struct sp_hop){.ifindex = slot->ifindex,
+					      .addr = slot->addr,
+					      .asked_ns = now_ns,
+					      .was_ready = true};
 		p->hop_count++;
 		p->hop_cursor = id;
 		key = neighbour_key(&p->hops[id]);
@@ -318,6 +325,8 @@ int sp_paths_resolve(struct sp_paths *p, uint32_t ifindex, const struct sp_addr 
 		return -EINVAL;
 	id = sp_hop_find(p, ifindex, addr);
 	if (id == 0) {
+		if (p->hop_count >= ASKED_MAX)
+			return -ENOSPC;
 		r = hop_make(p, ifindex, addr, &id);
 		if (r < 0)
 			return r;
@@ -341,7 +350,7 @@ static bool tick_hop(struct sp_paths *p, uint32_t id, uint64_t now_ns)
 		hop_free(p, id);
 		return false;
 	}
-	if (!hop->gateway && unused_ns > RECENT_NS && ready)
+	if (!hop->gateway && unused_ns > RECENT_NS && (ready || unasked_ns > INSIST_NS))
 		return false;
 	if (since(hop->tried_ns, now_ns) < (ready ? REFRESH_NS : RETRY_NS))
 		return false;

@@ -31,6 +31,11 @@ int sp_paths_open(struct sp_dataplane *dp, const struct sp_paths_upcalls *upcall
 	if (p->shared->gateway->route_seq & 1) /* the writer died inside */
 		sp_seq_write_end(&p->shared->gateway->route_seq);
 	sp_hops_import(p);
+	if (sp_dataplane_is_adopted(dp)) {
+		r = sp_locals_import(p);
+		if (r < 0)
+			return r;
+	}
 	*ret_paths = TAKE_PTR(p);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/plain.h"
 #include "paths/state.h"
 #include "sallyport/core/addr.h"
 #include "sallyport/core/seqlock.h"
@@ -210,11 +211,50 @@ static void mark_gateways(struct sp_paths *p, const struct sp_route *table, uint
 		p->hops[table[i].nexthop_id].gateway = table[i].nexthop_id != 0;
 }
 
+struct route_cleaning {
+	struct sp_paths *p;
+	const struct sp_route *table;
+	uint32_t count;
+};
+
+static int remove_unwanted(const struct sp_prefix *prefix, void *arg)
+{
+	const struct route_cleaning *c = arg;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		if (c->table[i].prefix.len == prefix->len &&
+		    sp_addr_equal(&c->table[i].prefix.addr, &prefix->addr))
+			return 0;
+	}
+	return sp_dataplane_route_remove(c->p->dp, prefix);
+}
+
+/*
+ * The same routes as a trie, for XDP: first what is new, then away with what is not. It takes the
+ * sequence before the look-up, so what it found here meanwhile is looked up again.
+ */
+static int publish_trie(struct sp_paths *p, const struct sp_route *table, uint32_t count)
+{
+	struct route_cleaning cleaning = {.p = p, .table = table, .count = count};
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct sp_route_hop hop = {.prefixlen = table[i].prefix.len,
+					   .nexthop_id = table[i].nexthop_id,
+					   .ifindex = table[i].ifindex};
+		int r = sp_dataplane_route_put(p->dp, &table[i].prefix, &hop);
+
+		if (r < 0)
+			return r;
+	}
+	return sp_dataplane_route_each(p->dp, remove_unwanted, &cleaning);
+}
+
 int sp_routes_publish(struct sp_paths *p)
 {
 	struct sp_gateway *gateway = p->shared->gateway;
 	struct sp_route table[SP_ROUTE_MAX] = {};
 	uint32_t count;
+	int r;
 
 	if (p->route_count)
 		qsort(p->routes, p->route_count, sizeof(*p->routes), compare_routes);
@@ -223,6 +263,9 @@ int sp_routes_publish(struct sp_paths *p)
 	if (p->routes_published && gateway->route_count == count &&
 	    memcmp(p->shared->routes, table, count * sizeof(*table)) == 0)
 		return 0;
+	r = publish_trie(p, table, count);
+	if (r < 0)
+		return r;
 	sp_seq_write_begin(&gateway->route_seq);
 	memcpy(p->shared->routes, table, sizeof(table));
 	__atomic_store_n(&gateway->route_count, count, __ATOMIC_RELAXED);

@@ -40,6 +40,7 @@ struct sp_hop {
 	struct sp_addr addr;
 	bool gateway;	   /* a published route leads here */
 	bool ask_due;	   /* the kernel forgot it: ask before the next tick */
+	bool was_ready;	   /* somebody may hold the id */
 	uint64_t asked_ns; /* made, or last asked for by a worker */
 	uint64_t tried_ns; /* last time the kernel was told to resolve it */
 	uint64_t freed_ns;
@@ -91,6 +92,8 @@ int sp_link_on_message(const struct nlmsghdr *nlh, void *paths);
 void sp_links_tell(struct sp_paths *p);
 int sp_locals_read(struct sp_paths *p);
 int sp_locals_publish(struct sp_paths *p);
+/* What an earlier run published stands until this one has been told its pools. */
+int sp_locals_import(struct sp_paths *p);
 int sp_routes_read(struct sp_paths *p);
 int sp_routes_publish(struct sp_paths *p);
 bool sp_route_is_of_interest(const struct nlmsghdr *nlh);

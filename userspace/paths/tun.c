@@ -119,3 +119,43 @@ int sp_tun_address_remove(const char *name, const struct sp_prefix *address)
 
 	return rc == -EADDRNOTAVAIL ? 0 : rc;
 }
+
+static int change_route(const char *name, const struct sp_prefix *prefix, uint16_t type,
+			uint16_t flags)
+{
+	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	bool v4 = sp_addr_is_v4(&prefix->addr);
+	uint32_t ifindex = if_nametoindex(name);
+	struct rtmsg *rtm;
+
+	if (!ifindex)
+		return -ENODEV;
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	nlh->nlmsg_seq = 1;
+	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	rtm->rtm_family = v4 ? AF_INET : AF_INET6;
+	rtm->rtm_dst_len = v4 ? prefix->len - 96 : prefix->len;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_scope = v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rtm->rtm_type = RTN_UNICAST;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, v4 ? prefix->addr.b + 12 : prefix->addr.b);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (!v4) /* before what router advertisements and the kernel itself make */
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, 1);
+	return netlink_ask(nlh);
+}
+
+int sp_tun_route_add(const char *name, const struct sp_prefix *prefix)
+{
+	return change_route(name, prefix, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+}
+
+int sp_tun_route_remove(const char *name, const struct sp_prefix *prefix)
+{
+	int rc = change_route(name, prefix, RTM_DELROUTE, 0);
+
+	return rc == -ESRCH ? 0 : rc;
+}

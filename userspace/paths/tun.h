@@ -17,5 +17,11 @@ int sp_tun_up(const char *name, uint32_t mtu);
 /* Adds an address with its prefix length (host bits kept); present already is 0. */
 int sp_tun_address_add(const char *name, const struct sp_prefix *address);
 int sp_tun_address_remove(const char *name, const struct sp_prefix *address);
+/*
+ * A prefix behind a tunnel that no address of the device covers: without a route the host would
+ * answer it over its own way out, in the clear. -EEXIST: the host has another route to just that.
+ */
+int sp_tun_route_add(const char *name, const struct sp_prefix *prefix);
+int sp_tun_route_remove(const char *name, const struct sp_prefix *prefix); /* absent: 0 */
 
 #endif

@@ -73,6 +73,16 @@ static void add_peers(struct compiler *c, struct sp_policy_prefixes *set)
 	}
 }
 
+static void add_zones(struct compiler *c, struct sp_policy_prefixes *set)
+{
+	for (uint32_t i = 0; i < c->config->zone_count; i++) {
+		const struct sp_config_zone *zone = &c->config->zones[i];
+
+		for (uint32_t k = 0; k < zone->prefix_count; k++)
+			sp_policy_prefixes_add(&c->d, set, &zone->prefixes[k]);
+	}
+}
+
 static uint32_t proto_diagram(struct sp_diagram *d, uint8_t proto, uint32_t child)
 {
 	return sp_diagram_prefix(d, SP_POLICY_LEVEL_PROTO, &proto, 8, child);
@@ -150,6 +160,9 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 	sp_policy_prefixes_fini(&named);
 	slot[OUTER_V4] = rule->to_any ? service : slot[INNER_V4];
 	slot[OUTER_V6] = rule->to_any ? service : slot[INNER_V6];
+	/* "Any" gives nobody what is behind the tunnels, but it takes that too. */
+	if (rule->to_any && !rule->allow)
+		slot[INNER_V4] = slot[INNER_V6] = service;
 	return sp_policy_places_only(&c->places, &c->d, index,
 				     sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot));
 }
@@ -274,6 +287,7 @@ static uint32_t scope_root(struct compiler *c)
 
 	add_gateway(c, &inner);
 	add_peers(c, &inner);
+	add_zones(c, &inner);
 	slot[OUTER_V4] = sp_policy_prefixes_v4(&c->d, &inner, leaf(0));
 	slot[OUTER_V6] = sp_policy_prefixes_v6(&c->d, &inner, leaf(0));
 	sp_policy_prefixes_fini(&inner);
@@ -401,6 +415,30 @@ int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_
 			 uint32_t *ret_needed)
 {
 	return compile_all(config, time, nodes_max, NULL, ret_image, ret_needed);
+}
+
+char *sp_policy_refusal(int error, uint32_t needed, uint32_t nodes_max)
+{
+	char *text = NULL;
+	int n = -1;
+
+	if (error == -E2BIG)
+		n = asprintf(&text,
+			     "policy: needs %u nodes (%u MiB, twice), but gateway.policy_nodes_max "
+			     "is %u: write fewer or simpler rules, or raise it and restart",
+			     needed, needed / 10922 + 1, nodes_max);
+	if (error == -EMLINK)
+		n = asprintf(&text,
+			     "policy: found more than %d rules with a schedule or an end that "
+			     "cover the same packets, or prefixes of from_where that hold the "
+			     "same address, expected fewer",
+			     SP_POLICY_CHOICES);
+	if (error == -EDOM)
+		n = asprintf(&text,
+			     "policy: from_where: found more than %d places that rules tell "
+			     "apart, expected fewer",
+			     SP_POLICY_PLACES_MAX);
+	return n < 0 ? NULL : text;
 }
 
 static char *warning_text(const struct sp_config *config, uint32_t index, uint32_t by)

@@ -21,8 +21,9 @@ struct sp_policy_image {
  * says how many, or 0 when the rules multiply beyond counting). -EINVAL: a user without an id.
  *
  * What the words of a rule mean, least privilege first:
- *  - from "any" is every configured user; the gateway itself and nobody are never meant.
- *  - to "any" is any destination outside: no peer's inner addresses and not the gateway's own.
+ *  - from "any" is every configured user and zone; the gateway itself and nobody are never meant.
+ *  - to "any" is any destination outside: no peer's inner addresses, not the gateway's own, no
+ *    zone's prefixes.
  *  - to "gateway" is exactly the gateway's own inner addresses.
  *  - a named destination is exactly its prefixes, inner addresses in them included. An IPv6
  *    prefix holds no IPv4 address, ::/0 neither.
@@ -40,6 +41,8 @@ int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
 			 uint32_t nodes_max, struct sp_policy_image *ret_image,
 			 uint32_t *ret_needed);
+/* Why it was refused, as a text for people; NULL: no more than the error itself says. */
+char *sp_policy_refusal(int error, uint32_t needed, uint32_t nodes_max);
 /*
  * Rules that cannot decide anything, as text "file:line: policy.name: ...", in order: all that they
  * match is decided before them, or they match nothing. Errors as of compile.

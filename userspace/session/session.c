@@ -312,6 +312,40 @@ struct sp_keypair *sp_keypair_lookup(struct sp_sessions *s, uint32_t local_index
 	return k && k->local_index == local_index ? k : NULL;
 }
 
+void sp_peer_fetch_slot(const struct sp_sessions *s, uint32_t id)
+{
+	if (id <= s->peers_max)
+		__builtin_prefetch(&s->peers[id]);
+}
+
+void sp_peer_fetch(const struct sp_sessions *s, uint32_t id)
+{
+	const struct sp_peer *peer =
+		id <= s->peers_max ? atomic_load_explicit(&s->peers[id], memory_order_acquire)
+				   : NULL;
+
+	for (size_t at = 0; peer && at < sizeof(*peer); at += 64)
+		__builtin_prefetch((const uint8_t *)peer + at, 1);
+}
+
+void sp_keypair_fetch_slot(const struct sp_sessions *s, uint32_t local_index)
+{
+	__builtin_prefetch(&s->slots[local_index & s->slot_mask]);
+}
+
+void sp_keypair_fetch(const struct sp_sessions *s, uint32_t local_index, uint64_t counter)
+{
+	const struct slot *slot = &s->slots[local_index & s->slot_mask];
+	const struct sp_keypair *k = atomic_load_explicit(&slot->keypair, memory_order_acquire);
+
+	if (!k)
+		return;
+	__builtin_prefetch(k);
+	__builtin_prefetch(&k->receive);
+	__builtin_prefetch(&k->confirmed);
+	__builtin_prefetch(&k->replay.words[counter / SP_REPLAY_BITS % SP_REPLAY_SLOTS]);
+}
+
 bool sp_keypair_confirm(struct sp_keypair *keypair)
 {
 	if (atomic_exchange(&keypair->confirmed, true))

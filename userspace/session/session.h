@@ -103,6 +103,11 @@ void sp_keypair_remove(struct sp_sessions *s, uint32_t local_index);
 /* * Any thread inside an epoch. NULL when unknown. */
 struct sp_keypair *sp_keypair_lookup(struct sp_sessions *s, uint32_t local_index);
 struct sp_peer *sp_peer_lookup(struct sp_sessions *s, uint32_t id);
+/* * What a lookup will read is on its way into the cache: first the slot, later what it holds. */
+void sp_peer_fetch_slot(const struct sp_sessions *s, uint32_t id);
+void sp_peer_fetch(const struct sp_sessions *s, uint32_t id);
+void sp_keypair_fetch_slot(const struct sp_sessions *s, uint32_t local_index);
+void sp_keypair_fetch(const struct sp_sessions *s, uint32_t local_index, uint64_t counter);
 
 /*
  * * A worker that received the first authentic packet makes the keypair the sending one, unless a

@@ -49,7 +49,8 @@ enum sp_flow_on_change {
 /*
  * Writer of the original entry: the worker that made it, once a second. Writer of the reply
  * entry: made by that worker, then packets, bytes, seen_ns and tcp_seen by XDP (and the
- * generation by a worker after judging again).
+ * generation by a worker after judging again). Of plain flows XDP writes both (worker is
+ * SP_WORKER_MAX), and the daemon removes what is idle.
  */
 struct sp_flow {
 	enum sp_flow_side side;
@@ -78,7 +79,14 @@ struct sp_flow {
 	__u32 hit_id;	   /* in sp_rule_hits */
 	__u32 bucket_up;   /* in sp_buckets; 0 = unlimited */
 	__u32 bucket_down; /* in sp_buckets; 0 = unlimited */
+	/* Of plain flows only. */
+	__u32 route_seq; /* original: routes that led to nexthop_id */
+	__u16 slot;	 /* the inside interface */
+	__u8 mac[6];	 /* link address that the workload's packets come from */
+	__u8 own_mac[6]; /* and go to */
+	__u16 mtu;	 /* of the inside interface */
+	__u8 pad[4];	 /* zero */
 };
-SP_ABI_SIZE(struct sp_flow, 112);
+SP_ABI_SIZE(struct sp_flow, 136);
 
 #endif

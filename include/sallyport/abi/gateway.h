@@ -16,8 +16,9 @@ struct sp_gateway {
 	__u64 handshake_burst_ns; /* per-source: how far ahead a source may be */
 	__u64 started_ns;
 	__u32 drop_lane_first_worker; /* lanes below are XDP's CPUs */
+	__u32 policy_nodes_max;	      /* of one half of the image */
+	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
 	__u32 pad;
-	__u64 reserved;
 };
 SP_ABI_SIZE(struct sp_gateway, 64);
 
@@ -51,7 +52,9 @@ struct sp_meta {
 	__u32 ifindex;
 	__u32 receiver; /* WireGuard receiver index of SP_META_TUNNEL */
 	__u32 rule_id;
-	__u32 pad;
+	/* SP_META_REPLY: the flow's, un-NATed; a later fragment has none of its own. */
+	__be16 sport_be;
+	__be16 dport_be;
 };
 SP_ABI_SIZE(struct sp_meta, 32);
 

@@ -32,13 +32,13 @@ struct sp_session {
 };
 SP_ABI_SIZE(struct sp_session, 48);
 
-/* sp_users[user_id]: name and the two token buckets. 0 is "nobody", 1 the gateway itself. */
+/* sp_users[user_id]: users and zones; name, two token buckets. 0 "nobody", 1 the gateway itself. */
 struct sp_user {
 	char name[SP_NAME_BYTES];
 	__u32 bucket_up;   /* index in sp_buckets; 0 = unlimited */
 	__u32 bucket_down; /* index in sp_buckets; 0 = unlimited */
 	__u32 flow_max;	   /* flows open at once */
-	__u32 pad;
+	__s32 plain_flows; /* of a zone, open now: XDP adds, whoever removes subtracts */
 };
 SP_ABI_SIZE(struct sp_user, 48);
 

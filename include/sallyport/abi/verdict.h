@@ -36,8 +36,8 @@ enum sp_direction {
 	X(1, TRUNCATED, "truncated", "the packet ends inside a header")                            \
 	X(2, BAD_HEADER, "bad_header", "a header contradicts itself or the packet's length")       \
 	X(3, TOO_DEEP, "too_deep", "more VLAN tags or extension headers than allowed")             \
-	X(4, FRAGMENT, "fragment", "a fragment where ports must be known")                         \
-	X(5, FRAGMENT_TINY, "fragment_tiny", "a first fragment too short for its ports")           \
+	X(4, FRAGMENT, "fragment", "a later fragment whose first one did not pass")                       \
+	X(5, FRAGMENT_TINY, "fragment_tiny", "a fragment that hides or covers the ports")                 \
 	X(6, NO_INTERFACE, "no_interface", "the interface has no role in the configuration")       \
 	X(7, NOT_FOR_US, "not_for_us", "addressed to another host, and no flow asked for it")      \
 	X(8, NO_FLOW, "no_flow", "arrived at a NAT port without a matching flow")                  \

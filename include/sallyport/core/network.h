@@ -29,7 +29,9 @@ SP_INLINE enum sp_reason sp_parse_ipv4(struct sp_bytes in, struct sp_packet *p, 
 	p->dst = sp_addr_from_v4((__be32)sp_load32(h + 16));
 	p->l4_off = (__u16)(p->l3_off + ihl_bytes);
 	p->ethertype = SP_ETHERTYPE_IPV4;
+	p->fragment_id = sp_load16(h + 4);
 	fragment = sp_swap16(sp_load16(h + 6));
+	p->may_split = !(fragment & 0x4000);
 	offset_bytes = (fragment & 0x1fff) * 8u;
 	if (!in.embedded) {
 		if (p->l3_bytes < ihl_bytes || (__u32)p->l3_off + p->l3_bytes > in.stop)
@@ -63,12 +65,14 @@ SP_INLINE enum sp_reason sp_parse_extension(struct sp_bytes in, __u32 index, str
 	p->proto = h[0];
 	if (kind != SP_PROTO_FRAGMENT) {
 		p->l4_off = (__u16)(p->l4_off + (h[1] + 1u) * 8u);
+		p->fragment_begin = (__u16)(p->fragment_begin + (h[1] + 1u) * 8u);
 		return SP_R_NONE;
 	}
 	if (p->fragment != SP_FRAGMENT_NONE)
 		return SP_R_BAD_HEADER;
 	p->l4_off = (__u16)(p->l4_off + 8u);
 	offset = sp_swap16(sp_load16(h + 2));
+	p->fragment_id = sp_load32(h + 4);
 	return sp_parse_fragment(p, offset & 0xfff8u, (offset & 1) != 0);
 }
 

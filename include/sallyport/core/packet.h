@@ -31,8 +31,12 @@ struct sp_packet {
 	__u8 tcp_flags;
 	__u8 icmp_error; /* 1: embeds a packet (unreachable, too big, time, parameter problem) */
 	__u8 vlan_tags;
+	__u32 fragment_id;    /* IPv4: of whole packets too. As it lies in the packet */
+	__u16 fragment_begin; /* of a fragment: where l4_off lies in the whole's fragmentable part */
+	__u8 fragment_more;   /* of a fragment: it is not the last */
+	__u8 may_split;	      /* IPv4 without DF */
 };
-_Static_assert(sizeof(struct sp_packet) == 56, "no hidden padding: BPF reads all of it");
+_Static_assert(sizeof(struct sp_packet) == 64, "no hidden padding: BPF reads all of it");
 
 /* The packet as a key, as seen: whose port an echo identifier is stands in the parsed ports. */
 SP_INLINE void sp_packet_flow_key(const struct sp_packet *p, struct sp_flow_key *ret_key)

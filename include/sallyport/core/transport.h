@@ -21,6 +21,8 @@ SP_INLINE enum sp_reason sp_short(const struct sp_packet *p)
 
 SP_INLINE enum sp_reason sp_parse_fragment(struct sp_packet *p, __u32 offset_bytes, bool more)
 {
+	p->fragment_begin = (__u16)offset_bytes;
+	p->fragment_more = more;
 	if (offset_bytes == 0) {
 		p->fragment = more ? SP_FRAGMENT_FIRST : SP_FRAGMENT_NONE;
 		return SP_R_NONE;

@@ -84,7 +84,7 @@ Test(config_examples, the_demo_limits_bob_alone)
 	cr_expect_str_eq(config->users[1].name, "bob");
 	cr_expect_eq(config->users[1].limit.down_bps, 20000000);
 	cr_expect_eq(config->users[1].limit.up_bps, 10000000);
-	cr_expect_eq(config->users[1].limit.burst_bytes, 125000);
+	cr_expect_eq(config->users[1].limit.burst_bytes, 1250000);
 	sp_config_close(config);
 	free(top);
 	sandbox_leave();

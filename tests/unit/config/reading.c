@@ -149,7 +149,7 @@ Test(config_reading, takes_limits_from_the_first_group_that_has_one)
 	cr_expect_eq(config->users[0].limit.burst_bytes, 8192);
 	cr_expect_eq(config->users[1].limit.up_bps, 0);
 	cr_expect_eq(config->users[1].limit.down_bps, 1000000);
-	cr_expect_eq(config->groups[0].limit.burst_bytes, 31250000, "50 ms of 5 Gbit/s");
+	cr_expect_eq(config->groups[0].limit.burst_bytes, 16 << 20, "500 ms of 5 Gbit/s, at most");
 	sp_config_close(config);
 	sandbox_leave();
 }
@@ -286,5 +286,40 @@ Test(config_reading, finds_the_control_socket_in_spite_of_mistakes)
 	path = sp_config_control_path("absent.conf");
 	cr_expect_str_eq(path, SP_CONFIG_CONTROL_PATH);
 	free(path);
+	sandbox_leave();
+}
+
+Test(config_reading, makes_a_zone_one_of_the_users)
+{
+	struct sp_config *config;
+
+	sandbox_enter();
+	sandbox_text(
+		"zones.conf",
+		"interfaces = ( { name = \"eth0\"; roles = [\"egress\"]; },\n"
+		"	{ name = \"in0\"; roles = [\"inside\"]; } );\n"
+		"users = ( { name = \"zoe\"; } );\n"
+		"zones = ( { name = \"app\"; interface = \"in0\"; prefixes = [\"10.1.0.0/16\"];\n"
+		"	limit = { up = \"8 Mbit/s\"; down = \"unlimited\"; }; flows_max = 9; },\n"
+		"	{ name = \"db\"; interface = \"in0\"; prefixes = \"fd00::/48\"; } );\n"
+		"policy = ( { name = \"r\"; from = [\"db\", \"zoe\"]; to = \"any\";\n"
+		"	action = \"allow\"; } );\n");
+	config = open_good("zones.conf");
+	cr_assert_eq(config->zone_count, 2);
+	cr_assert_eq(config->user_count, 3);
+	cr_expect_eq(config->zones[1].iface, 1);
+	cr_expect_eq(config->zones[1].user, 2);
+	assert_prefix(&config->zones[0].prefixes[0], "10.1.0.0/16");
+	cr_expect_str_eq(config->users[1].name, "app");
+	cr_expect(config->users[1].is_zone && !config->users[0].is_zone);
+	cr_expect_eq(config->users[1].limit.up_bps, 8000000);
+	cr_expect_eq(config->users[1].limit.down_bps, 0);
+	cr_expect_eq(config->users[1].limit.burst_bytes, 500000);
+	cr_expect_eq(config->users[1].flows_max, 9);
+	cr_expect_eq(config->users[2].flows_max, 65536);
+	cr_assert_eq(config->rules[0].user_count, 2);
+	cr_expect_eq(config->rules[0].users[0], 2);
+	cr_expect_eq(config->rules[0].users[1], 0);
+	sp_config_close(config);
 	sandbox_leave();
 }

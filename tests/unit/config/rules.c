@@ -39,7 +39,7 @@ Test(config_rules, take_every_option)
 	cr_expect_eq(rule->expires_s, 1798736400);
 	cr_expect_eq(rule->limit.up_bps, 2000000);
 	cr_expect_eq(rule->limit.down_bps, 0);
-	cr_expect_eq(rule->limit.burst_bytes, 65536);
+	cr_expect_eq(rule->limit.burst_bytes, 262144);
 	cr_expect_eq(rule->hit_id, 1);
 	rule = &config->rules[1];
 	cr_expect_not(rule->reject || rule->shadow);

@@ -2,6 +2,7 @@
 /* The control socket with a real client on the other end. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,10 @@ static int answer(void *arg, const char *command, const json_t *request, json_t 
 	if (!strcmp(command, "fail")) {
 		*ret_error = strdup("do this instead");
 		return -EBUSY;
+	}
+	if (!strcmp(command, "who")) {
+		*ret_result = json_pack("{s:i}", "uid", (int)sp_control_asker_uid(control));
+		return 0;
 	}
 	*ret_result = json_pack("{s:s}", "echo", command);
 	return 0;
@@ -96,6 +101,17 @@ Test(control_socket, answers_a_request, .init = set_up, .fini = tear_down)
 	char *line = ask(fd, "{\"command\": \"hello\"}\n");
 
 	cr_assert_str_eq(line, "{\"ok\":true,\"result\":{\"echo\":\"hello\"}}");
+	free(line);
+	close(fd);
+}
+
+Test(control_socket, knows_who_asks, .init = set_up, .fini = tear_down)
+{
+	int fd = dial();
+	char *line = ask(fd, "{\"command\": \"who\"}\n"), expected[64];
+
+	snprintf(expected, sizeof(expected), "{\"ok\":true,\"result\":{\"uid\":%u}}", getuid());
+	cr_assert_str_eq(line, expected);
 	free(line);
 	close(fd);
 }

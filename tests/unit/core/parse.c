@@ -61,6 +61,12 @@ static void expect_as_built(const struct spec *s, const struct built *o, const s
 	cr_assert_eq(p->tos, s->tos, "row %d", row);
 	cr_assert_eq(p->ttl, s->ttl, "row %d", row);
 	cr_assert_eq(p->fragment, s->fragment, "row %d", row);
+	cr_assert_eq(p->may_split, s->version == 4, "row %d", row);
+	cr_assert_eq(p->fragment_id, s->version == 4 ? 0x4242 : 0, "row %d", row);
+	if (s->fragment) {
+		cr_assert_eq(p->fragment_begin, later ? 64 : 0, "row %d", row);
+		cr_assert_eq(p->fragment_more, !later, "row %d", row);
+	}
 	cr_assert_eq(ntohs(p->sport_be), ports ? s->sport : request ? s->id : 0, "row %d", row);
 	cr_assert_eq(ntohs(p->dport_be), ports ? s->dport : reply ? s->id : 0, "row %d", row);
 	cr_assert_eq(p->tcp_flags, ports && s->proto == 6 ? s->tcp_flags : 0, "row %d", row);
@@ -294,4 +300,35 @@ Test(core_parse, refuses_fragments_that_hide_or_overflow)
 	/* a fragment of a fragment */
 	t.extensions[1] = 44;
 	cr_assert_eq(parse_spec(&t, -1, 0), SP_R_BAD_HEADER);
+}
+
+/* Where a fragment stands in its datagram, headers behind the fragment header included. */
+Test(core_parse, tells_a_fragments_place)
+{
+	struct spec s = udp(6);
+	struct sp_packet p;
+	struct built o;
+
+	s.extension_count = 3;
+	s.extensions[0] = 60;
+	s.extensions[1] = 44;
+	s.extensions[2] = 60;
+	s.fragment = 1;
+	build(&s, &o);
+	put16(o.b + o.l3_off + 40 + 8 + 4, 0x1122);
+	put16(o.b + o.l3_off + 40 + 8 + 6, 0x3344);
+	cr_assert_eq(parse_bytes(o.b, o.bytes, &p), SP_R_NONE);
+	cr_assert_eq(p.fragment, SP_FRAGMENT_FIRST);
+	cr_assert_eq(p.fragment_begin, 8, "the second destination options are fragmentable");
+	cr_assert_eq(p.fragment_id, htonl(0x11223344));
+	cr_assert_eq(p.fragment_more, 1);
+	s = udp(4);
+	build(&s, &o);
+	for (int df = 0; df < 2; df++) {
+		put16(o.b + o.l3_off + 6, df ? 0x4000 : 0x2000 | 185);
+		cr_assert_eq(parse_bytes(o.b, o.bytes, &p), SP_R_NONE);
+		cr_assert_eq(p.may_split, !df);
+		cr_assert_eq(p.fragment_begin, df ? 0 : 1480);
+		cr_assert_eq(p.fragment_more, !df);
+	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Flows in batches, sessions, and the sum of drops. */
+#include "dataplane/plain.h"
 #include "unit/dataplane/fixture.h"
 
 #include <bpf/bpf.h>
@@ -48,6 +49,21 @@ Test(dataplane_flows, what_is_put_is_found_and_what_is_removed_is_not)
 	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[0], &found), -ENOENT);
 	cr_assert_eq(found.rule_id, 77, "untouched on failure");
 	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[64], &found), 0);
+	sp_dataplane_close(dp);
+}
+
+Test(dataplane_flows, what_another_removed_is_not_renewed)
+{
+	struct sp_dataplane *dp = fixture_open(NULL);
+	struct sp_flow found;
+
+	make_flows();
+	cr_assert_eq(sp_dataplane_flow_renew(dp, &keys[0], &flows[0]), -ENOENT);
+	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[0], &found), -ENOENT);
+	cr_assert_eq(sp_dataplane_flow_put(dp, keys, flows, 1), 1);
+	cr_assert_eq(sp_dataplane_flow_renew(dp, &keys[0], &flows[1]), 0);
+	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[0], &found), 0);
+	cr_assert_eq(found.rule_id, 1);
 	sp_dataplane_close(dp);
 }
 
@@ -104,6 +120,78 @@ Test(dataplane_flows, each_shows_every_flow_once)
 	cr_assert_eq(walk.count, FLOWS);
 	for (unsigned int i = 0; i < FLOWS; i++)
 		cr_assert_eq(walk.seen[i], 1, "%u", i);
+	sp_dataplane_close(dp);
+}
+
+Test(dataplane_flows, steps_show_every_flow_once)
+{
+	struct sp_dataplane *dp = fixture_open(NULL);
+	struct sp_flow_walk step = {0};
+	struct walk walk = {};
+	int steps = 0, more;
+
+	put_all(dp);
+	do {
+		more = sp_dataplane_flow_step(dp, &step, on_flow, &walk);
+		cr_assert_geq(more, 0);
+		cr_assert_lt(steps++, 100);
+	} while (more);
+	cr_assert_gt(steps, 1, "all in one step");
+	cr_assert_eq(walk.count, FLOWS);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		cr_assert_eq(walk.seen[i], 1, "%u", i);
+	sp_dataplane_close(dp);
+}
+
+Test(dataplane_flows, of_two_who_remove_a_plain_flow_one_did_it)
+{
+	struct sp_dataplane *dp = fixture_open(NULL);
+	struct sp_flow flow;
+
+	put_all(dp);
+	cr_assert_eq(sp_dataplane_plain_remove(dp, &keys[0], &keys[1]), 1);
+	cr_assert_eq(sp_dataplane_plain_remove(dp, &keys[0], &keys[1]), 0);
+	cr_assert_eq(sp_dataplane_flow_lookup(dp, &keys[1], &flow), -ENOENT);
+	sp_dataplane_close(dp);
+}
+
+struct port_walk {
+	struct sp_dataplane *dp;
+	unsigned int seen[600];
+};
+
+static int on_port(const struct sp_port_key *key, const struct sp_port *port, void *arg)
+{
+	struct port_walk *walk = arg;
+
+	cr_assert_eq(port->claimed_ns, key->port_be);
+	walk->seen[key->port_be]++;
+	return sp_dataplane_port_remove(walk->dp, key);
+}
+
+Test(dataplane_flows, ports_may_be_removed_while_they_are_shown)
+{
+	struct sp_dataplane *dp = fixture_open(NULL);
+	struct port_walk walk = {.dp = dp};
+	struct sp_port_walk step = {0};
+	int steps = 0, more;
+
+	for (uint16_t i = 0; i < 600; i++) {
+		struct sp_port_key key = {.port_be = i};
+		struct sp_port port = {.claimed_ns = i};
+
+		cr_assert_eq(sp_dataplane_port_put(dp, &key, &port), 0);
+	}
+	do {
+		more = sp_dataplane_port_step(dp, &step, on_port, &walk);
+		cr_assert_geq(more, 0);
+		cr_assert_lt(steps++, 100);
+	} while (more);
+	cr_assert_gt(steps, 2);
+	for (unsigned int i = 0; i < 600; i++)
+		cr_assert_eq(walk.seen[i], 1, "%u", i);
+	step = (struct sp_port_walk){0};
+	cr_assert_eq(sp_dataplane_port_step(dp, &step, on_port, &walk), 0, "nothing is left");
 	sp_dataplane_close(dp);
 }
 

@@ -181,6 +181,41 @@ Test(dataplane_open, what_a_crash_left_unfinished_is_made_anew)
 	sp_dataplane_close(dp);
 }
 
+static int count_local(const struct sp_addr *addr, const struct sp_local *local, void *arg)
+{
+	return 1;
+}
+
+Test(dataplane_open, forgets_what_only_the_dead_could_explain)
+{
+	const struct sp_listener listener = {.protocol = SP_TUNNEL_WIREGUARD};
+	const struct sp_inner inner = {.kind = SP_INNER_PEER, .peer_id = 7};
+	const struct sp_local local = {.kind = SP_LOCAL_HOST};
+	struct sp_dataplane *dp = fixture_open(fixture_pin_dir());
+	struct sp_prefix prefixes[3] = {{.len = 128}, {.len = 120}, {.len = 0}};
+	struct sp_session found_session;
+	struct sp_inner found_inner;
+	struct sp_addr addr = {.b = {[15] = 1}};
+
+	for (uint32_t i = 0; i < 3; i++) {
+		prefixes[i].addr = addr;
+		cr_assert_eq(sp_dataplane_inner_put(dp, &prefixes[i], &inner), 0);
+		cr_assert_eq(sp_dataplane_session_put(dp, i + 1, &session), 0);
+	}
+	cr_assert_eq(sp_dataplane_listener_put(dp, 1, &listener), 0);
+	cr_assert_eq(sp_dataplane_local_put(dp, &addr, &local), 0);
+	sp_dataplane_close(dp);
+	dp = fixture_open(fixture_pin_dir());
+	cr_assert(sp_dataplane_is_adopted(dp));
+	cr_assert_eq(sp_dataplane_inner_lookup(dp, &addr, &found_inner), 0, "adopted, until");
+	cr_assert_eq(sp_dataplane_forget(dp), 0);
+	cr_assert_eq(sp_dataplane_inner_lookup(dp, &addr, &found_inner), -ENOENT);
+	for (uint32_t i = 0; i < 3; i++)
+		cr_assert_eq(sp_dataplane_session_lookup(dp, i + 1, &found_session), -ENOENT);
+	cr_assert_eq(sp_dataplane_local_each(dp, count_local, NULL), 1, "not everything");
+	sp_dataplane_close(dp);
+}
+
 Test(dataplane_open, one_owner_at_a_time)
 {
 	struct sp_dataplane_config config = fixture_config(fixture_pin_dir());

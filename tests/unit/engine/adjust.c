@@ -45,11 +45,13 @@ Test(engine_adjust, hop_limit_ends_here)
 
 Test(engine_adjust, next_hop_takes_less)
 {
-	const struct shape big = with_payload(up4, 1280 - 28 + 1);
-	struct packet sent = packet_make(&big), answer;
+	struct shape big = with_payload(up4, 1280 - 28 + 1);
+	struct packet sent, answer;
 	struct sp_packet ip;
 	struct house h;
 
+	big.no_split = true;
+	sent = packet_make(&big);
 	house_open(&h);
 	h.shared->nexthops[1].mtu = 1280;
 	cr_assert_eq(house_say(&h, ALICE, &big), 1);
@@ -74,7 +76,7 @@ Test(engine_adjust, tunnel_takes_less_than_outside_sends)
 		uint16_t icmp;
 	} rows[] = {
 		{{"10.9.0.2", "192.0.2.1", 0, 5000, 53, 10},
-		 {"192.0.2.1", "10.9.0.2", 0, 53, 5000, 1420 - 28 + 1},
+		 {"192.0.2.1", "10.9.0.2", 0, 53, 5000, 1420 - 28 + 1, .no_split = true},
 		 "203.0.113.10",
 		 3 << 8 | 4},
 		{{"fd00:9::2", "2001:db8:1::5", 0, 5000, 53, 10},

@@ -205,6 +205,76 @@ Test(engine_change, address_that_moved_to_another_peer)
 	house_close(&h);
 }
 
+/* The address that alice talks to is bob's now: what she sends is his, and nobody else's. */
+Test(engine_change, destination_that_became_a_peers)
+{
+	struct packet in;
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	house_inner(&h, "192.0.2.1/32", SP_INNER_PEER, BOB);
+	house_rules(&h, HOUSE_USUAL);
+	cr_assert_eq(house_say(&h, ALICE, &up), 0, "the old way ends");
+	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_NO_FLOW), 1);
+	cr_assert_eq(halves_of(&h).count, 0);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	assert_addr(house_inside(&h, 0, BOB, &in).dst, "192.0.2.1");
+	house_close(&h);
+}
+
+Test(engine_change, answer_to_an_address_that_moved)
+{
+	struct packet answer = packet_make(&down);
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	house_inner(&h, "10.9.0.2/32", SP_INNER_PEER, BOB);
+	house_rules(&h, HOUSE_USUAL);
+	house_down(&h, ALICE, &answer, SP_META_STALE);
+	cr_assert_eq(house_run(&h), 0);
+	cr_assert_eq(house_drops(&h, SP_DIR_DOWN, SP_R_NO_FLOW), 1);
+	cr_assert_eq(halves_of(&h).count, 0);
+	house_close(&h);
+}
+
+Test(engine_change, peer_that_became_another_users)
+{
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	h.peers[ALICE].peer->user_id = 3;
+	house_rules(&h, HOUSE_USUAL);
+	cr_assert_eq(house_say(&h, ALICE, &up), 0, "no packet more by the old user's right");
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	cr_assert_eq(halves_of(&h).original.user_id, 3);
+	house_close(&h);
+}
+
+/* The address may be another machine's by now: nothing leaves from it any more. */
+Test(engine_change, outside_address_that_left_its_pool)
+{
+	struct sp_nat_pools *old;
+	struct packet out;
+	struct house h;
+
+	house_open(&h);
+	old = h.published.pools;
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	h.published.pools = house_pools();
+	h.published.pools->pools[0].addresses[0].addr = addr_of("203.0.113.77");
+	house_rules(&h, HOUSE_USUAL);
+	cr_assert_eq(house_say(&h, ALICE, &up), 0);
+	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_NO_FLOW), 1);
+	cr_assert_eq(halves_of(&h).count, 0);
+	cr_assert_eq(house_say(&h, ALICE, &up), 1);
+	assert_addr(house_outside(&h, 0, &out).src, "203.0.113.77");
+	sp_nat_pools_close(old);
+	house_close(&h);
+}
+
 Test(engine_change, numbers_are_written_once_a_second)
 {
 	struct house h;

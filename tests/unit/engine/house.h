@@ -43,16 +43,17 @@ struct house {
 };
 
 /* A transmit back end: copies and gives the frame back. */
-static inline bool house_queue(struct sp_transmit *t, uint32_t slot, uint8_t *data, uint32_t bytes)
+static inline bool house_queue(struct sp_transmit *t, const struct sp_tx *tx)
 {
 	struct house *h = (struct house *)t;
 
 	if (h->sent_count >= h->room)
 		return false;
-	memcpy(h->sent[h->sent_count].b, data, bytes);
-	h->sent[h->sent_count].bytes = bytes;
-	h->sent_slot[h->sent_count++] = slot;
-	sp_frame_put(&h->w->frames, data);
+	sp_tx_finish(tx);
+	memcpy(h->sent[h->sent_count].b, tx->data, tx->bytes);
+	h->sent[h->sent_count].bytes = tx->bytes;
+	h->sent_slot[h->sent_count++] = tx->slot;
+	sp_frame_put(&h->w->frames, tx->data);
 	return true;
 }
 

@@ -64,7 +64,10 @@ static inline void house_peer(struct house *h, uint32_t id, const char *address)
 static inline void house_open(struct house *h)
 {
 	struct sp_engine_iface iface = {.ifindex = 7,
-					.iface = {.queues = 1, .mtu = 1500, .name = "wan"}};
+					.iface = {.roles = SP_ROLE_TUNNEL | SP_ROLE_EGRESS,
+						  .queues = 1,
+						  .mtu = 1500,
+						  .name = "wan"}};
 	struct sp_worker_config config = {.workers = 1,
 					  .ifaces = &iface,
 					  .iface_count = 1,

@@ -27,7 +27,7 @@ struct shape {
 	uint8_t ttl;	       /* 0 = 64 */
 	uint8_t tos;
 	uint8_t icmp_type; /* 0 = echo request */
-	bool more_fragments, no_udp_checksum;
+	bool more_fragments, no_udp_checksum, no_split;
 };
 
 static inline struct sp_addr addr_of(const char *text)
@@ -98,7 +98,7 @@ static inline struct packet packet_make(const struct shape *s)
 	if (v4) {
 		memcpy(b, (uint8_t[]){0x45, s->tos}, 2);
 		put16(b + 2, p.bytes);
-		put16(b + 6, s->more_fragments ? 0x2000 : 0);
+		put16(b + 6, s->more_fragments ? 0x2000 : s->no_split ? 0x4000 : 0);
 		b[8] = ttl;
 		b[9] = proto;
 		memcpy(b + 12, src.b + 12, 4);

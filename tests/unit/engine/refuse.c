@@ -2,6 +2,8 @@
 /* Packets that may not pass, each with its own reason and nothing sent. */
 #include "tunnel.h"
 
+#include <stdio.h>
+
 #include "sallyport/core/flow.h"
 
 /* One packet of that peer; it must be dropped for that reason and no other. */
@@ -55,8 +57,9 @@ Test(engine_refuse, inner_packets_by_reason)
 		{"an echo reply nobody asked for",
 		 {"fd00:9::2", "2001:db8:1::1", SP_PROTO_ICMPV6, 1, 0, 16, .icmp_type = 129},
 		 SP_R_NO_FLOW},
-		{"a first fragment",
-		 {"10.9.0.2", "192.0.2.1", 0, 1, 2, 64, .more_fragments = true},
+		{"an ICMP error in fragments",
+		 {"10.9.0.2", "192.0.2.1", SP_PROTO_ICMP, 1, 0, 64, .icmp_type = 3,
+		  .more_fragments = true},
 		 SP_R_FRAGMENT},
 	};
 	struct house h;
@@ -123,7 +126,7 @@ Test(engine_refuse, way_out_is_missing)
 	const struct shape v4 = {"10.9.0.2", "192.0.2.1", 0, 1, 2, 3};
 	const struct shape on_link = {"10.9.0.2", "198.51.100.9", 0, 1, 2, 3};
 	const struct sp_neighbour_key key = {.addr = addr_of("198.51.100.9"), .ifindex = 7};
-	const struct sp_neighbour neighbour = {.nexthop_id = 3};
+	struct sp_neighbour neighbour = {.nexthop_id = 3};
 	struct sp_engine_event event;
 	struct packet out;
 	struct house h;
@@ -142,7 +145,14 @@ Test(engine_refuse, way_out_is_missing)
 	cr_assert_eq(house_say(&h, ALICE, &on_link), 1);
 	house_outside(&h, 0, &out);
 	cr_assert_eq(h.sent[0].b[5], 3);
-	/* A next hop that got lost, or was given to another address, is looked up again. */
+	/* Its number was given to another address: the packet must not go there. */
+	house_nexthop(&h, 3, "198.51.100.10");
+	house_nexthop(&h, 5, "198.51.100.9");
+	neighbour.nexthop_id = 5;
+	cr_assert_eq(sp_dataplane_neighbour_put(h.dp, &key, &neighbour), 0);
+	cr_assert_eq(house_say(&h, ALICE, &on_link), 1);
+	cr_assert_eq(h.sent[0].b[5], 5);
+	/* Another route, and a next hop that was lost. */
 	cr_assert_eq(house_say(&h, ALICE, &v4), 1);
 	house_nexthop(&h, 1, "203.0.113.99");
 	house_nexthop(&h, 4, "203.0.113.1");
@@ -154,6 +164,85 @@ Test(engine_refuse, way_out_is_missing)
 	h.shared->gateway->route_count = 1;
 	h.shared->gateway->route_seq += 2;
 	assert_refused(&h, ALICE, &v4, SP_R_NO_ROUTE, "no default route");
+	house_close(&h);
+}
+
+/* An interface that is no way out is none, wherever the routes lead. */
+Test(engine_refuse, way_out_needs_the_role)
+{
+	const struct shape out = {"10.9.0.2", "192.0.2.1", 0, 5000, 53, 10};
+	struct house h;
+
+	house_open(&h);
+	cr_assert_eq(house_say(&h, ALICE, &out), 1);
+	h.w->ifaces[0].iface.roles = SP_ROLE_TUNNEL | SP_ROLE_INSIDE;
+	cr_assert_eq(house_say(&h, ALICE, &out), 0);
+	h.shared->gateway->route_seq += 2;
+	cr_assert_eq(house_say(&h, ALICE, &out), 0);
+	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_NO_ROUTE), 2);
+	house_close(&h);
+}
+
+Test(engine_refuse, source_route_past_the_judged_destination)
+{
+	static const struct {
+		const char *name;
+		uint8_t options[8];
+		enum sp_reason reason;
+	} rows[] = {
+		{"router alert", {148, 4, 0, 0, 0}, SP_R_NONE},
+		{"nop, timestamp", {1, 68, 4, 5, 0}, SP_R_NONE},
+		{"loose", {131, 7, 4, 192, 0, 2, 66, 0}, SP_R_PROTOCOL},
+		{"strict, behind nops", {1, 137, 7, 4, 192, 0, 2, 66}, SP_R_PROTOCOL},
+		{"behind the end", {0, 131, 7, 4, 192, 0, 2, 66}, SP_R_NONE},
+		{"no length", {148, 0, 131, 3, 4}, SP_R_PROTOCOL},
+		{"a length of one", {148, 1, 131, 3, 4}, SP_R_PROTOCOL},
+		{"beyond the header", {148, 9, 0, 0, 0, 0, 0, 0}, SP_R_PROTOCOL},
+		{"cut", {1, 1, 1, 1, 1, 1, 1, 148}, SP_R_PROTOCOL},
+	};
+	const struct shape shape = {"10.9.0.2", "192.0.2.1", 0, 5000, 53, 10};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packet plain = packet_make(&shape), inner = plain;
+		struct house h;
+
+		house_open(&h);
+		memcpy(inner.b + 20, rows[i].options, 8);
+		memcpy(inner.b + 28, plain.b + 20, plain.bytes - 20);
+		inner.bytes = plain.bytes + 8;
+		inner.b[0] = 0x47;
+		inner.b[3] = (uint8_t)inner.bytes;
+		house_up(&h, ALICE, &inner);
+		cr_assert_eq(house_run(&h), rows[i].reason == SP_R_NONE, "%s", rows[i].name);
+		cr_assert_eq(house_all_drops(&h), rows[i].reason != SP_R_NONE, "%s", rows[i].name);
+		cr_assert_eq(house_drops(&h, SP_DIR_UP, rows[i].reason),
+			     rows[i].reason != SP_R_NONE, "%s", rows[i].name);
+		house_close(&h);
+	}
+}
+
+/* Who talks to every address of a link does not fill the ring that handshakes need, too. */
+Test(engine_refuse, scan_of_a_link_asks_the_daemon_at_a_rate)
+{
+	struct shape on_link = {"10.9.0.2", NULL, 0, 1, 2, 3};
+	struct sp_engine_event event;
+	unsigned int events = 0;
+	char address[32];
+	struct house h;
+
+	house_open(&h);
+	for (int i = 1; i < 250; i++) {
+		snprintf(address, sizeof(address), "198.51.100.%d", i);
+		on_link.dst = address;
+		cr_assert_eq(house_say(&h, ALICE, &on_link), 0);
+	}
+	while (house_event(&h, &event))
+		events++;
+	cr_assert_eq(events, 32);
+	h.now_ns += S_NS;
+	on_link.dst = "198.51.100.250";
+	cr_assert_eq(house_say(&h, ALICE, &on_link), 0);
+	cr_assert(house_event(&h, &event), "later there is room again");
 	house_close(&h);
 }
 
@@ -228,6 +317,7 @@ Test(engine_refuse, full_rings_and_missing_metadata)
 {
 	const struct shape out = {"10.9.0.2", "192.0.2.1", 0, 1, 2, 3};
 	struct packet inner = packet_make(&out);
+	const struct sp_meta *meta;
 	struct house h;
 
 	house_open(&h);
@@ -240,11 +330,10 @@ Test(engine_refuse, full_rings_and_missing_metadata)
 	cr_assert_eq(house_drops(&h, SP_DIR_HOST, SP_R_NO_FLOW), 1);
 	/* What XDP once wrote there speaks for no later packet in that frame. */
 	house_up(&h, ALICE, &inner);
+	meta = (const struct sp_meta *)(h.w->items[0].data - sizeof(*meta));
+	cr_assert_eq(meta->magic, SP_META_MAGIC);
 	cr_assert_eq(house_run(&h), 1);
-	house_up(&h, ALICE, &inner);
-	cr_assert_eq(((struct sp_meta *)(h.w->items[0].data - 32))->magic, SP_META_MAGIC);
-	cr_assert_eq(house_run(&h), 1);
-	cr_assert_eq(h.w->items[0].meta.magic, SP_META_MAGIC);
+	cr_assert_eq(meta->magic, 0);
 	h.shared->gateway->open = 0;
 	house_up(&h, ALICE, &inner);
 	cr_assert_eq(house_run(&h), 0);

@@ -30,6 +30,9 @@ Test(engine_tunnel, replayed_counter_passes_once)
 	cr_assert_eq(house_drops(&h, SP_DIR_UP, SP_R_REPLAYED), 1);
 	tunnel_send(&h, ALICE, &p, 7);
 	assert_dropped(&h, SP_R_REPLAYED);
+	tunnel_send(&h, ALICE, &p, 7);
+	h.w->items[0].data[h.w->items[0].bytes - 1] ^= 1;
+	assert_dropped(&h, SP_R_REPLAYED); /* not even opened: replays cost no AEAD */
 	tunnel_send(&h, ALICE, &p, 6);
 	cr_assert_eq(house_run(&h), 1, "late, but not a replay");
 	tunnel_send(&h, ALICE, &p, 20000);
@@ -230,6 +233,7 @@ Test(engine_tunnel, peer_that_was_never_heard_has_no_address)
 	struct packet p = packet_make(&back);
 	struct sp_endpoint nowhere = {.slot = SP_ENDPOINT_NO_LINK};
 	struct sp_engine_event event;
+	uint64_t told = 0;
 	struct house h;
 
 	house_open(&h);
@@ -237,6 +241,8 @@ Test(engine_tunnel, peer_that_was_never_heard_has_no_address)
 	house_down(&h, ALICE, &p, 0);
 	cr_assert_eq(house_run(&h), 0);
 	cr_assert_eq(house_drops(&h, SP_DIR_DOWN, SP_R_NO_ROUTE), 1);
+	cr_assert_eq(read(h.w->config.event_fd, &told, sizeof(told)), sizeof(told),
+		     "the daemon is woken");
 	cr_assert(house_event(&h, &event));
 	cr_assert_eq(event.kind, SP_EVENT_HANDSHAKE);
 	sp_peer_remove(h.sessions, ALICE);

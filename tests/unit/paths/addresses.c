@@ -137,3 +137,35 @@ Test(paths_addresses, what_an_earlier_run_left_is_cleared)
 	cr_assert_eq(kind("192.0.2.77"), -1);
 	cr_assert_eq(kind("10.0.0.1"), SP_LOCAL_HOST);
 }
+
+/* Flows in the kernel go on while a new daemon comes up: their NAT ports stay the gateway's. */
+Test(paths_addresses, what_a_dead_daemon_published_stands_until_told_otherwise)
+{
+	struct sp_dataplane_config config = {.flows_max = 64,
+					     .sessions_max = 8,
+					     .users_max = 8,
+					     .policy_nodes_max = 8,
+					     .workers = 1};
+	struct sp_paths_pool_address pool = {addr("10.0.0.1"), 20000, 29999};
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "/sys/fs/bpf/sp-paths-%d/v1", getpid());
+	config.pin_dir = dir;
+	for (int life = 0; life < 2; life++) {
+		sp_paths_close(paths);
+		sp_dataplane_close(dp);
+		cr_assert_eq(sp_dataplane_open(&config, &dp), 0);
+		shared = sp_dataplane_shared(dp);
+		cr_assert_eq(sp_dataplane_is_adopted(dp), life == 1);
+		open_paths();
+		if (life == 0)
+			cr_assert_eq(sp_paths_set_pool_addresses(paths, &pool, 1), 0);
+		cr_assert_eq(local("10.0.0.1").kind, SP_LOCAL_SHARED);
+		cr_assert_eq(local("10.0.0.1").port_min, 20000);
+	}
+	cr_assert_eq(sp_paths_set_pool_addresses(paths, NULL, 0), 0);
+	cr_assert_eq(local("10.0.0.1").kind, SP_LOCAL_HOST, "now it has been told");
+	cr_assert_eq(sp_dataplane_remove(dp), 0);
+	*strrchr(dir, '/') = '\0';
+	rmdir(dir);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Routes, next hops and neighbours against a real kernel and a real far end. */
+#include "dataplane/plain.h"
 #include "unit/paths/fixture.h"
 
 #include <errno.h>
@@ -34,6 +35,32 @@ Test(paths_routes, ipv6_by_a_global_and_by_a_link_local_gateway)
 	WAIT_FOR(hop_mac(hop_to("2001:db8:2::5")) == 2);
 	cr_assert_neq(hop_to("2001:db8:1::5"), hop_to("2001:db8:2::5"));
 	cr_assert_null(route_to("198.51.100.1"), "an IPv6 default is none for IPv4");
+}
+
+/* A user may talk to every address of a link: routes must find their gateways all the same. */
+Test(paths_routes, a_scan_of_a_link_leaves_room_for_gateways)
+{
+	struct sp_addr target = addr("fd00::1:0");
+	uint32_t taken = 0;
+	int rc = 0;
+
+	/* While the link is down the kernel, whose table all namespaces share, keeps none of it. */
+	run("ip link set near0 down");
+	WAIT_FOR(!link_is_up);
+	for (; taken < SP_NEXTHOP_MAX && rc == 0; taken++) {
+		target.b[14] = (uint8_t)(taken >> 8);
+		target.b[15] = (uint8_t)taken;
+		target.b[13] = 1;
+		rc = sp_paths_resolve(paths, near_index, &target);
+	}
+	cr_assert_eq(rc, -ENOSPC, "there is an end to it");
+	run("ip link set near0 up && ip route add 198.51.100.0/24 via 10.0.0.2");
+	WAIT_FOR(hop_mac(hop_to("198.51.100.9")) == 2);
+	/* Nobody answered, so nobody holds their numbers: soon given up, they are free at once. */
+	for (int i = 0; i < 40; i++)
+		sp_paths_tick(paths, sp_clock_now_ns() + 40 * SP_NS_PER_S);
+	target.b[13] = 2;
+	cr_assert_eq(sp_paths_resolve(paths, near_index, &target), 0);
 }
 
 Test(paths_routes, an_ipv4_route_by_an_ipv6_gateway)
@@ -257,4 +284,38 @@ Test(paths_routes, a_table_that_is_too_large_keeps_the_longest_prefixes)
 	cr_assert_null(route_to("8.8.8.8"), "what is left out is refused, not guessed");
 	run("ip route flush root 172.16.0.0/12");
 	WAIT_FOR(route_to("8.8.8.8") && route_to("172.16.0.7") == route_to("8.8.8.8"));
+}
+
+static int count_prefix(const struct sp_prefix *prefix, void *arg)
+{
+	uint32_t *count = arg;
+
+	for (uint32_t i = 0; i < shared->gateway->route_count; i++)
+		*count += shared->routes[i].prefix.len == prefix->len &&
+			  sp_addr_equal(&shared->routes[i].prefix.addr, &prefix->addr);
+	*count += 1000;
+	return 0;
+}
+
+/* Each entry counts 1000, and 1 if sp_routes has it too. */
+static uint32_t trie(void)
+{
+	uint32_t count = 0;
+
+	cr_assert_eq(sp_dataplane_route_each(dp, count_prefix, &count), 0);
+	return count;
+}
+
+Test(paths_routes, the_trie_of_xdp_holds_the_same_routes)
+{
+	struct sp_prefix stale = {.addr = {.b = {0x20, 1}}, .len = 16};
+	struct sp_route_hop hop = {.prefixlen = 16};
+
+	cr_assert_eq(sp_dataplane_route_put(dp, &stale, &hop), 0); /* an earlier run's */
+	run("ip route add default via 10.0.0.2 && ip route add 192.0.2.0/24 via 10.0.0.2");
+	WAIT_FOR(route_to("8.8.8.8") && route_to("192.0.2.1") != route_to("8.8.8.8"));
+	cr_assert_eq(trie(), 1001 * shared->gateway->route_count);
+	run("ip route del 192.0.2.0/24");
+	WAIT_FOR(route_to("192.0.2.1") == route_to("8.8.8.8"));
+	cr_assert_eq(trie(), 1001 * shared->gateway->route_count);
 }

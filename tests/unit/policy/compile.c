@@ -55,6 +55,44 @@ Test(policy_compile, keeps_inner_addresses_out_of_any)
 	sp_policy_image_fini(&image);
 }
 
+/* Who is kept from everywhere is kept from the others' tunnels too, whatever follows. */
+Test(policy_compile, denies_inner_addresses_with_any)
+{
+	struct sp_policy_image image;
+	struct world w;
+
+	world_small(&w);
+	rule_add(&w, false)->to_any = true;
+	rule_add(&w, true)->to_gateway = true;
+	rule_to(&w, true, "10.9.0.0/24");
+	image = compiled(&w);
+	cr_expect_eq(ask(&image, 2, "1.1.1.1", 6, 22), 1);
+	cr_expect_eq(ask(&image, 2, "10.9.0.1", 6, 22), 1, "the gateway");
+	cr_expect_eq(ask(&image, 2, "10.9.0.2", 6, 22), 1, "a peer");
+	cr_expect_eq(ask(&image, 2, "fd00:9::2", 6, 22), 1);
+	sp_policy_image_fini(&image);
+}
+
+Test(policy_compile, keeps_zones_out_of_any)
+{
+	struct sp_prefix prefixes[] = {prefix("10.50.0.0/24"), prefix("fd00:50::/64")};
+	struct sp_config_zone zone = {.prefixes = prefixes, .prefix_count = 2};
+	struct sp_policy_image image;
+	struct world w;
+
+	world_small(&w);
+	w.config.zones = &zone;
+	w.config.zone_count = 1;
+	rule_add(&w, true)->to_any = true;
+	rule_to(&w, true, "10.50.0.7/32");
+	image = compiled(&w);
+	cr_expect_eq(ask(&image, 2, "10.50.0.1", 6, 22), -1);
+	cr_expect_eq(ask(&image, 2, "fd00:50::1", 6, 22), -1);
+	cr_expect_eq(ask(&image, 2, "10.50.0.7", 6, 22), 2, "by its prefix");
+	cr_expect_eq(ask(&image, 2, "10.50.1.1", 6, 22), 1, "beside it");
+	sp_policy_image_fini(&image);
+}
+
 Test(policy_compile, holds_the_ends_of_port_ranges)
 {
 	static const struct {

@@ -59,7 +59,8 @@ static inline bool model_to(const struct sp_config *c, const struct sp_config_ru
 			if (in_prefix(&d->prefixes[k], dst))
 				return true;
 	}
-	return (r->to_gateway && is_gateway(c, dst)) || (r->to_any && !is_inner(c, dst));
+	return (r->to_gateway && is_gateway(c, dst)) ||
+	       (r->to_any && (!r->allow || !is_inner(c, dst)));
 }
 
 static inline bool model_service(const struct sp_config *c, const struct sp_config_rule *r,
