@@ -47,8 +47,6 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	x->direction = SP_DIR_DOWN;
 	if (!s)
 		return sp_drop(x, SP_R_CLOSED);
-	if (x->packet.vlan_tags)
-		return sp_drop(x, SP_R_NO_INTERFACE);
 	if (sp_flow_is_over(x, key, flow))
 		return sp_drop(x, SP_R_FLOW_EXPIRED);
 	if (sp_plain_is_due(s, flow)) {

@@ -35,8 +35,6 @@ SP_INLINE enum sp_reason sp_plain_key(const struct sp_xdp *x, struct sp_plain *s
 	const struct sp_packet *p = &x->packet;
 	__u8 type = (__u8)(p->icmp >> 8);
 
-	if (p->vlan_tags)
-		return SP_R_NO_INTERFACE;
 	if (sp_is_link_local4(&p->dst))
 		return SP_R_UNSPECIFIED;
 	if (p->fragment != SP_FRAGMENT_NONE)

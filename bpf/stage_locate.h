@@ -59,7 +59,8 @@ SP_INLINE enum sp_verdict sp_locate(struct sp_xdp *x)
 	const struct sp_addr *dst = &x->packet.dst;
 	__u32 ifindex = x->ctx->ingress_ifindex;
 
-	x->iface = bpf_map_lookup_elem(&sp_ifaces, &ifindex);
+	/* A VLAN is another link, with the kernel's device on it: it has none of our roles. */
+	x->iface = x->packet.vlan_tags ? NULL : bpf_map_lookup_elem(&sp_ifaces, &ifindex);
 	x->roles = x->iface ? x->iface->roles : 0;
 	if (sp_is_group(dst) && sp_is_to_tunnel_port(&x->packet))
 		return sp_drop(x, SP_R_UNSPECIFIED);

@@ -44,7 +44,7 @@ static inline struct frame frame_of(const struct spec *s)
 	memcpy(frame_grow(&f, 12), "\x02\0\0\0\0\x01\x02\0\0\0\0\x02", 12);
 	for (uint32_t i = 0; i < s->tags; i++) {
 		put16(frame_grow(&f, 2), SP_ETHERTYPE_VLAN);
-		put16(frame_grow(&f, 2), 100);
+		put16(frame_grow(&f, 2), 0xe000 | s->vlan);
 	}
 	put16(frame_grow(&f, 2), v4 ? SP_ETHERTYPE_IPV4 : SP_ETHERTYPE_IPV6);
 	f.l3 = f.n;

@@ -25,7 +25,8 @@ struct spec {
 	uint8_t tcp_flags;
 	const void *payload;
 	uint32_t bytes;
-	uint32_t tags;	     /* VLAN tags */
+	uint32_t tags;	     /* VLAN tags ... */
+	uint16_t vlan;	     /* ... all of this VLAN; 0: only a priority */
 	uint32_t options;    /* bytes of IPv4 options, a multiple of 4 */
 	uint32_t extensions; /* IPv6: destination options headers of 8 bytes */
 	uint16_t fragment;   /* as in the IPv4 header: MF 0x2000 | offset / 8 */

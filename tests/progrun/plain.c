@@ -194,9 +194,10 @@ Test(plain, what_cannot_be_forwarded_has_its_reason)
 			s.payload = big;
 			s.fragment = rows[i].fragment;
 			s.tags = rows[i].tags;
+			s.vlan = 100;
 			s.proto = rows[i].proto ? rows[i].proto : s.proto;
 			in = frame_of(&s);
-			expect_drop(&in, SP_DIR_UP, rows[i].reason, f->name);
+			expect_drop(&in, s.tags ? SP_DIR_HOST : SP_DIR_UP, rows[i].reason, f->name);
 		}
 }
 

@@ -77,6 +77,18 @@ Test(reply, is_un_nated_and_handed_to_the_worker)
 		}
 }
 
+Test(reply, another_vlan_has_no_flows_of_ours)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct binding b = binding_of(f, f->pool, 0);
+		struct spec tagged = {.tcp_flags = 0x10, .tags = 1, .vlan = 7};
+		struct frame in = answer(&b, b.nat, false, tagged);
+
+		put_flow(&b, SP_FLOW_REPLY, 0);
+		expect_drop(&in, SP_DIR_DOWN, SP_R_NO_FLOW, f->name);
+	}
+}
+
 Test(reply, a_udp_checksum_of_none_stays_none)
 {
 	struct binding b = binding_of(families, families[0].pool, 0);

@@ -77,6 +77,29 @@ Test(tunnel, data_is_found_behind_tags_options_and_extension_headers)
 		}
 }
 
+Test(tunnel, another_vlan_is_another_link)
+{
+	uint8_t payload[48] = {4, 0, 0, 0, 0x44, 0x33, 0x22, 0x11};
+
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct spec s = {.src = f->remote,
+				 .dst = f->shared,
+				 .proto = SP_PROTO_UDP,
+				 .sport = 1,
+				 .dport = PORT,
+				 .payload = payload,
+				 .bytes = sizeof(payload),
+				 .tags = 1,
+				 .vlan = 100};
+		struct frame in = frame_of(&s);
+
+		expect_drop(&in, SP_DIR_UP, SP_R_NO_INTERFACE, f->name);
+		s.dport = 123;
+		in = frame_of(&s);
+		cr_assert_eq(progrun(&in).action, XDP_PASS, "the kernel's VLAN device");
+	}
+}
+
 Test(tunnel, other_data_is_dropped_for_its_own_reason)
 {
 	uint64_t now = now_ns();

@@ -2,6 +2,7 @@
 /* What the loop waits for: netlink, the workers' events, timers, signals. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -108,6 +109,10 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct sp_daemon *daemon = timer->data;
 
+	int rc = sp_paths_on_readable(daemon->paths); /* once more what a failed dump left undone */
+
+	if (rc)
+		sp_warning("paths: failed to read the kernel's tables: %s", strerror(-rc));
 	sp_dataplane_drops_collect(daemon->dataplane, NULL);
 	sp_paths_tick(daemon->paths, sp_clock_now_ns());
 	sp_daemon_renew_policy(daemon);

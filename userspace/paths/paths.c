@@ -54,20 +54,22 @@ void sp_paths_close(struct sp_paths *p)
 
 static int read_addresses(struct sp_paths *p)
 {
-	int r;
+	int r = sp_locals_read(p);
 
-	p->addresses_dirty = false;
-	r = sp_locals_read(p);
-	return r < 0 ? r : sp_locals_publish(p);
+	if (r == 0)
+		r = sp_locals_publish(p);
+	p->addresses_dirty = r < 0; /* the tick tries again */
+	return r;
 }
 
 static int read_routes(struct sp_paths *p)
 {
-	int r;
+	int r = sp_routes_read(p);
 
-	p->routes_dirty = false;
-	r = sp_routes_read(p);
-	return r < 0 ? r : sp_routes_publish(p);
+	if (r == 0)
+		r = sp_routes_publish(p);
+	p->routes_dirty = r < 0;
+	return r;
 }
 
 int sp_paths_sync(struct sp_paths *p)

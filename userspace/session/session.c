@@ -399,8 +399,9 @@ bool sp_peer_endpoint_get(struct sp_peer *peer, struct sp_endpoint *ret_endpoint
 
 void sp_epoch_quiescent(struct sp_sessions *s, uint32_t worker)
 {
-	/* Sequentially consistent: nothing read later may have been read before this store. */
 	atomic_store(&s->epoch.reader[worker].seen, atomic_load(&s->epoch.now));
+	/* Nothing read later may have been read before: an acquire load could pass the store. */
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void sp_epoch_offline(struct sp_sessions *s, uint32_t worker)

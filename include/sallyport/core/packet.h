@@ -29,9 +29,9 @@ struct sp_packet {
 	__u8 tos; /* DSCP and ECN, of either version */
 	__u8 ttl;
 	__u8 tcp_flags;
-	__u8 icmp_error; /* 1: embeds a packet (unreachable, too big, time, parameter problem) */
-	__u8 vlan_tags;
-	__u32 fragment_id;    /* IPv4: of whole packets too. As it lies in the packet */
+	__u8 icmp_error;   /* 1: embeds a packet (unreachable, too big, time, parameter problem) */
+	__u8 vlan_tags;	   /* those that name a VLAN: priority tags do not count */
+	__u32 fragment_id; /* IPv4: of whole packets too. As it lies in the packet */
 	__u16 fragment_begin; /* of a fragment: where l4_off lies in the whole's fragmentable part */
 	__u8 fragment_more;   /* of a fragment: it is not the last */
 	__u8 may_split;	      /* IPv4 without DF */

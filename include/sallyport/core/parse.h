@@ -38,18 +38,20 @@ SP_INLINE enum sp_reason sp_parse_ethernet(const void *data, const void *end, st
 	struct sp_packet p = {.l3_off = SP_ETH_BYTES};
 	enum sp_reason r;
 	__u16 ethertype;
+	__u8 tags = 0;
 
 	if (!h)
 		return SP_R_TRUNCATED;
 	ethertype = sp_swap16(sp_load16(h + 12));
 	while (ethertype == SP_ETHERTYPE_VLAN || ethertype == SP_ETHERTYPE_QINQ) {
-		if (p.vlan_tags == SP_VLAN_MAX)
+		if (tags++ == SP_VLAN_MAX)
 			return SP_R_TOO_DEEP;
 		h = sp_at(data, end, p.l3_off, SP_VLAN_BYTES);
 		if (!h)
 			return SP_R_TRUNCATED;
 		ethertype = sp_swap16(sp_load16(h + 2));
-		p.vlan_tags++;
+		/* IEEE 802.1Q 9.6: VLAN 0 is none, only a priority. */
+		p.vlan_tags += (sp_swap16(sp_load16(h)) & 0xfff) != 0;
 		p.l3_off = (__u16)(p.l3_off + SP_VLAN_BYTES);
 	}
 	if (ethertype != SP_ETHERTYPE_IPV4 && ethertype != SP_ETHERTYPE_IPV6) {

@@ -131,8 +131,10 @@ static inline void build(const struct spec *s, struct built *o)
 	memset(o, 0, sizeof(*o));
 	if (!s->ip_only) {
 		o->l3_off = 14u + 4u * s->vlans;
-		for (i = 0; i < s->vlans; i++)
+		for (i = 0; i < s->vlans; i++) {
 			put16(o->b + 12 + 4 * i, i + 1 < s->vlans ? 0x88a8 : 0x8100);
+			put16(o->b + 14 + 4 * i, (uint16_t)(100 + i));
+		}
 		put16(o->b + 12 + 4 * i, s->version == 4 ? 0x0800 : 0x86dd);
 	}
 	build_l3(s, o);

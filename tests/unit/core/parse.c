@@ -215,13 +215,16 @@ Test(core_parse, limits_vlan_tags)
 Test(core_parse, leaves_what_is_not_ip)
 {
 	static const uint8_t arp[42] = {[12] = 0x08, 0x06};
-	static const uint8_t tagged[20] = {[12] = 0x81, 0x00, [16] = 0x88, 0xcc};
+	static const uint8_t tagged[20] = {[12] = 0x81, 0x00, 0x00, 0x05, 0x88, 0xcc};
+	static const uint8_t priority[20] = {[12] = 0x81, 0x00, 0xe0, 0x00, 0x88, 0xcc};
 	struct sp_packet p;
 
 	cr_assert_eq(parse_bytes(arp, sizeof(arp), &p), SP_R_NONE);
 	cr_assert(p.version == 0 && p.ethertype == 0x0806 && p.l3_off == 14 && p.vlan_tags == 0);
 	cr_assert_eq(parse_bytes(tagged, sizeof(tagged), &p), SP_R_NONE);
 	cr_assert(p.version == 0 && p.ethertype == 0x88cc && p.l3_off == 18 && p.vlan_tags == 1);
+	cr_assert_eq(parse_bytes(priority, sizeof(priority), &p), SP_R_NONE);
+	cr_assert(p.l3_off == 18 && p.vlan_tags == 0, "VLAN 0 is none");
 	cr_assert_eq(parse_bytes(tagged, 17, &p), SP_R_TRUNCATED);
 }
 
