@@ -3,6 +3,7 @@
 #include "progrun/plain_lab.h"
 
 #include "sallyport/core/bucket.h"
+#include "sallyport/core/flow.h"
 
 #define CHOICE	    5
 #define AN_HOUR_NS  (3600 * SP_NS_PER_S)

@@ -49,6 +49,34 @@ Test(config_feeds, are_read_line_by_line)
 	sandbox_leave();
 }
 
+/* The history keeps the words only; what a file behind them holds is read again. */
+Test(config_feeds, are_no_part_of_the_configuration_s_texts)
+{
+	struct sp_config_errors errors;
+	struct sp_config *config = NULL, *again = NULL;
+	char buf[SP_PREFIX_TEXT];
+
+	sandbox_enter();
+	sandbox_text("a.conf", text);
+	sandbox_text("bad.txt", "198.51.100.0/25\n");
+	cr_assert_eq(sp_config_open("a.conf", &config, &errors), 0);
+	cr_assert_eq(config->text_count, 1);
+	cr_expect_str_eq(config->files[0], "a.conf");
+	cr_expect_str_eq(config->texts[0], text);
+	sandbox_text("bad.txt", "203.0.113.0/24\n");
+	cr_assert_eq(sp_config_open_texts((const char *const *)config->files,
+					  (const char *const *)config->texts, config->text_count,
+					  &again, &errors),
+		     0);
+	cr_expect_eq(again->text_count, 1);
+	cr_assert_eq(again->destinations[0].prefix_count, 2);
+	cr_expect_str_eq(sp_prefix_format(&again->destinations[0].prefixes[1], buf),
+			 "203.0.113.0/24");
+	sp_config_close(again);
+	sp_config_close(config);
+	sandbox_leave();
+}
+
 Test(config_feeds, name_the_first_twenty_wrong_lines)
 {
 	char feed[2048] = "192.0.2.0/24\n192.0.2.1/24\nnonsense\n";
