@@ -84,12 +84,13 @@ SP_FIELD_READER(where)
 void sp_config_countries_read(struct sp_config_reader *r)
 {
 	struct sp_config *config = r->config;
-	const struct sp_config_source *first = &config->countries[0].source;
+	const struct sp_config_source *first;
 	const char *why = NULL;
 	int rc;
 
 	if (!config->country_count)
 		return;
+	first = &config->countries[0].source;
 	if (!config->gateway.geoip) {
 		sp_config_mistake_at(r, first->file, first->line,
 				     "from_where: found a country, expected gateway.geoip, a "
