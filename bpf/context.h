@@ -85,23 +85,27 @@ SP_INLINE const struct sp_inner *sp_inner_lookup(const struct sp_addr *addr)
 	return bpf_map_lookup_elem(&sp_inner, &key);
 }
 
+/* A bucket that the map does not hold has no rate that could be kept, so nothing passes it. */
+SP_INLINE bool sp_bucket_allows(const struct sp_xdp *x, __u32 id, __u32 bytes)
+{
+	struct sp_bucket *bucket = bpf_map_lookup_elem(&sp_buckets, &id);
+
+	return bucket && sp_bucket_take(bucket, x->now_ns, bytes);
+}
+
 /*
- * One of the two buckets of a user: may so many bytes pass? A user or bucket that the maps do not
- * hold has no rate that could be kept, so nothing of it passes.
+ * One of the two buckets of a user: may so many bytes pass? Nothing of a user that the map
+ * does not hold passes.
  */
 SP_INLINE bool sp_user_take(const struct sp_xdp *x, __u32 user_id, bool up, __u32 bytes)
 {
 	const struct sp_user *user = bpf_map_lookup_elem(&sp_users, &user_id);
-	struct sp_bucket *bucket;
 	__u32 id;
 
 	if (!user)
 		return false;
 	id = up ? user->bucket_up : user->bucket_down;
-	if (!id)
-		return true;
-	bucket = bpf_map_lookup_elem(&sp_buckets, &id);
-	return bucket && sp_bucket_take(bucket, x->now_ns, bytes);
+	return !id || sp_bucket_allows(x, id, bytes);
 }
 
 #endif

@@ -63,6 +63,25 @@ SP_INLINE bool sp_flow_is_over(const struct sp_xdp *x, const struct sp_flow_key 
 	return !sp_flow_consult(key, flow) || sp_flow_is_idle(flow, x->now_ns);
 }
 
+/* Judged by another policy, or for a time that is over. */
+SP_INLINE bool sp_flow_is_stale(const struct sp_xdp *x, const struct sp_flow *flow)
+{
+	return flow->generation != x->gateway->generation ||
+	       (flow->until_ns && x->now_ns >= flow->until_ns);
+}
+
+/* The rates of a packet: its rule's, then its user's. */
+SP_INLINE enum sp_reason sp_flow_take(const struct sp_xdp *x, const struct sp_flow *flow, bool up)
+{
+	__u32 id = up ? flow->bucket_up : flow->bucket_down;
+
+	if (id && !sp_bucket_allows(x, id, x->packet.l3_bytes))
+		return SP_R_LIMIT_RULE;
+	if (sp_user_take(x, flow->user_id, up, x->packet.l3_bytes))
+		return SP_R_NONE;
+	return up ? SP_R_LIMIT_UP : SP_R_LIMIT_DOWN;
+}
+
 SP_INLINE void sp_flow_count(const struct sp_xdp *x, const struct sp_flow_key *key,
 			     struct sp_flow *flow)
 {

@@ -132,6 +132,9 @@ struct {
 	__type(value, struct sp_drop_cell);
 } sp_drops SEC(".maps");
 
+/* [lane * (rules_max + 1) + hit id]; lanes as in sp_drop_lanes */
+SP_SHARED_ARRAY(sp_rule_hits, 1, struct sp_rule_hit);
+
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
 SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
 

@@ -49,7 +49,7 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 		return sp_drop(x, SP_R_CLOSED);
 	if (sp_flow_is_over(x, key, flow))
 		return sp_drop(x, SP_R_FLOW_EXPIRED);
-	if (flow->generation != s->generation) {
+	if (sp_plain_is_due(s, flow)) {
 		s->reply = *key;
 		sp_flow_mate_key(key, flow, &s->key);
 		r = sp_plain_judge_again();
@@ -58,8 +58,9 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	}
 	if (x->packet.l3_bytes > flow->mtu)
 		return sp_drop(x, SP_R_TOO_BIG);
-	if (!sp_user_take(x, flow->user_id, false, x->packet.l3_bytes))
-		return sp_drop(x, SP_R_LIMIT_DOWN);
+	r = sp_flow_take(x, flow, false);
+	if (r != SP_R_NONE)
+		return sp_drop(x, r);
 	sp_flow_count(x, key, flow);
 	if (x->packet.icmp_error)
 		s->inner = *inner;

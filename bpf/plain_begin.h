@@ -48,12 +48,11 @@ SP_INLINE void sp_plain_fill(struct sp_plain *s)
 	f->side = SP_FLOW_ORIGINAL;
 	f->kind = SP_FLOW_PLAIN;
 	f->generation = s->generation;
-	f->rule_id = s->answer.rule_id;
+	sp_plain_take(s, f);
 	f->user_id = s->user_id;
 	f->nexthop_id = s->hop_id;
 	f->worker = SP_WORKER_MAX;
 	f->pool_id = f->translated ? s->egress.pool_id : 0;
-	f->on_change = s->answer.on_change;
 	f->idle_s = sp_flow_idle_s(s->key.proto, 0, 0);
 	f->created_ns = s->now_ns;
 	f->seen_ns = s->now_ns;

@@ -46,7 +46,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 {
 	enum sp_reason r;
 
-	if (flow->generation != s->generation) {
+	if (sp_plain_is_due(s, flow)) {
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
 			return sp_drop(x, r);
@@ -58,8 +58,9 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 		return sp_drop(x, r);
 	if (x->packet.l3_bytes > s->hop.mtu)
 		return sp_drop(x, SP_R_TOO_BIG);
-	if (!sp_user_take(x, flow->user_id, true, x->packet.l3_bytes))
-		return sp_drop(x, SP_R_LIMIT_UP);
+	r = sp_flow_take(x, flow, true);
+	if (r != SP_R_NONE)
+		return sp_drop(x, r);
 	sp_plain_learn(s, flow);
 	sp_flow_count(x, &s->key, flow);
 	s->out.addr = flow->nat_addr;

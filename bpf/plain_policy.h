@@ -39,6 +39,10 @@ __attribute__((noinline)) int sp_plain_ask(void)
 	s->query.sport_be = s->key.sport_be;
 	s->query.dport_be = s->key.dport_be;
 	s->query.proto = s->key.proto;
+	/* Only echo requests begin ICMP flows. */
+	s->query.icmp = s->key.proto == SP_PROTO_ICMP ? SP_ICMP_ECHO << 8 : SP_ICMP6_ECHO << 8;
+	s->query.place = 0; /* no tunnel */
+	s->query.now_ns = s->now_ns;
 	sp_policy_walk(&view, &s->query, &s->answer);
 	if (view.count && !sp_policy_count(view.base, s->generation, nodes_max))
 		return SP_R_CLOSED;
@@ -55,18 +59,56 @@ SP_INLINE __u32 sp_plain_zone(__u32 slot, const struct sp_addr *src)
 	return zone ? zone->user_id : SP_USER_NOBODY;
 }
 
-SP_INLINE void sp_plain_mark(const struct sp_plain *s, struct sp_flow *flow, bool allowed)
+/* The flow is of the rule that allowed it. */
+SP_INLINE void sp_plain_take(const struct sp_plain *s, struct sp_flow *flow)
 {
-	if (allowed) {
-		flow->rule_id = s->answer.rule_id;
-		flow->on_change = s->answer.on_change;
+	flow->rule_id = s->answer.rule_id;
+	flow->on_change = s->answer.on_change;
+	flow->until_ns = s->answer.until_ns;
+	flow->grace_s = s->answer.grace_s;
+	flow->hit_id = s->answer.hit_id;
+	flow->bucket_up = s->answer.bucket_up;
+	flow->bucket_down = s->answer.bucket_down;
+}
+
+/* A denied flow: does it go on for now, and until when? What it does is no longer the rule's account. */
+SP_INLINE bool sp_plain_is_spared(const struct sp_plain *s, struct sp_flow *flow)
+{
+	if (flow->on_change == SP_FLOW_KEEP) {
+		flow->until_ns = 0;
+	} else if (flow->on_change == SP_FLOW_GRACE) {
+		flow->until_ns = s->now_ns + flow->grace_s * SP_NS_PER_S;
+		flow->on_change = SP_FLOW_ENDING;
+	} else if (flow->on_change != SP_FLOW_ENDING || s->now_ns >= flow->until_ns) {
+		return false;
 	}
-	flow->generation = s->generation;
+	flow->hit_id = 0;
+	flow->bucket_up = 0;
+	flow->bucket_down = 0;
+	return true;
+}
+
+/* The other entry is told what one was told. */
+SP_INLINE void sp_plain_agree(const struct sp_flow *flow, struct sp_flow *back)
+{
+	back->rule_id = flow->rule_id;
+	back->on_change = flow->on_change;
+	back->until_ns = flow->until_ns;
+	back->grace_s = flow->grace_s;
+	back->hit_id = flow->hit_id;
+	back->bucket_up = flow->bucket_up;
+	back->bucket_down = flow->bucket_down;
+}
+
+/* Was it judged by another policy, or for a time that is over? */
+SP_INLINE bool sp_plain_is_due(const struct sp_plain *s, const struct sp_flow *flow)
+{
+	return flow->generation != s->generation || (flow->until_ns && s->now_ns >= flow->until_ns);
 }
 
 /*
- * The policy has changed since the flow of s->key and s->reply was judged. Also asked: is its
- * source still of the same zone? Whatever ends it ends both entries.
+ * The policy or the hour has changed since the flow of s->key and s->reply was judged. Also asked:
+ * is its source still of the same zone? Whatever ends it ends both entries.
  */
 __attribute__((noinline)) int sp_plain_judge_again(void)
 {
@@ -90,12 +132,15 @@ __attribute__((noinline)) int sp_plain_judge_again(void)
 	r = sp_plain_ask();
 	if (r == SP_R_CLOSED)
 		return r;
-	if (r != SP_R_NONE && flow->on_change == 0) {
+	if (r == SP_R_NONE) {
+		sp_plain_take(s, flow);
+	} else if (!sp_plain_is_spared(s, flow)) {
 		sp_plain_end();
 		return r;
 	}
-	sp_plain_mark(s, flow, r == SP_R_NONE);
-	sp_plain_mark(s, back, r == SP_R_NONE);
+	sp_plain_agree(flow, back);
+	flow->generation = s->generation;
+	back->generation = s->generation;
 	return SP_R_NONE;
 }
 

@@ -63,16 +63,14 @@ SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *k
 	x->direction = SP_DIR_DOWN;
 	if (sp_flow_is_over(x, key, flow))
 		return sp_drop(x, SP_R_FLOW_EXPIRED);
-	if (!sp_user_take(x, flow->user_id, false, x->packet.l3_bytes))
-		return sp_drop(x, SP_R_LIMIT_DOWN);
-	if (flow->translated) {
+	reason = sp_flow_take(x, flow, false);
+	if (reason == SP_R_NONE && flow->translated)
 		reason = sp_undo_nat(x, flow, inner);
-		if (reason != SP_R_NONE)
-			return sp_drop(x, reason);
-	}
+	if (reason != SP_R_NONE)
+		return sp_drop(x, reason);
 	sp_flow_count(x, key, flow);
 	x->meta.kind = SP_META_REPLY;
-	x->meta.flags = (flow->generation != x->gateway->generation ? SP_META_STALE : 0) |
+	x->meta.flags = (sp_flow_is_stale(x, flow) ? SP_META_STALE : 0) |
 			(x->packet.icmp_error ? SP_META_ICMP_ERROR : 0);
 	x->meta.l4_off = x->packet.l4_off;
 	x->meta.peer_id = flow->peer_id;

@@ -37,7 +37,7 @@ $(call lib,cli): $(filter-out %/main.o,$(call obj,cli))
 
 # Which library a folder may use: one each, so that a replacement touches one folder.
 PKGS := libbpf libxdp libconfig libcrypto libmnl jansson libmicrohttpd libqrencode libsystemd \
-	libcap-ng libseccomp
+	libcap-ng libseccomp libmaxminddb
 LIBRARIES = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(if $(filter yes,$(IPSEC_MB)),-lIPSec_MB)
 GROUP = -Wl,--start-group $(LIBS) -Wl,--end-group
 

@@ -2,6 +2,7 @@
 /* Flows end by the clock, and TCP's clock follows what both sides have shown. */
 #include "progrun/lab.h"
 
+#include "sallyport/core/bucket.h"
 #include "sallyport/core/flow.h"
 
 TestSuite(expiry, .init = lab_open, .fini = progrun_close);
@@ -125,4 +126,37 @@ Test(expiry, tcp_flags_of_the_answers_are_kept_and_set_the_clock)
 			cr_assert_eq(flow_of(&b).idle_s, rows[i].idle_s, "row %zu", i);
 		}
 	}
+}
+
+Test(expiry, a_verdict_that_is_over_is_asked_for_again)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct binding b = binding_of(f, SP_PROTO_UDP, 0);
+		struct frame in = answer(&b, b.nat, 0), want = answer(&b, f->client, 0);
+
+		b.until_ns = now_ns() + 3600000000000;
+		put_flow(&b, SP_FLOW_REPLY, 0);
+		cr_expect_eq(expect_worker(&in, &want, SP_META_REPLY, "an hour before").flags, 0);
+		b.until_ns = now_ns();
+		put_flow(&b, SP_FLOW_REPLY, 0);
+		cr_expect_eq(expect_worker(&in, &want, SP_META_REPLY, "at its end").flags,
+			     SP_META_STALE);
+	}
+}
+
+Test(expiry, the_rate_of_the_rule_holds_beside_that_of_the_user)
+{
+	const struct family *f = families;
+	struct binding b = binding_of(f, SP_PROTO_UDP, 0);
+	struct frame in = answer(&b, b.nat, 0), want = answer(&b, f->client, 0);
+
+	sp_bucket_set(&buckets[40], 8000, 4096);
+	b.bucket_down = 40;
+	put_flow(&b, SP_FLOW_REPLY, 0);
+	expect_worker(&in, &want, SP_META_REPLY, "within it");
+	buckets[40].tat_ns = now_ns() + 3600000000000;
+	expect_drop(&in, SP_DIR_DOWN, SP_R_LIMIT_RULE, "above it");
+	b.bucket_down = 9999;
+	put_flow(&b, SP_FLOW_REPLY, 0);
+	expect_drop(&in, SP_DIR_DOWN, SP_R_LIMIT_RULE, "a bucket that the map does not hold");
 }

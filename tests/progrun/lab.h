@@ -72,6 +72,8 @@ struct binding {
 	enum sp_flow_kind kind;
 	uint32_t idle_s;
 	uint64_t seen_ns;
+	uint64_t until_ns;
+	uint32_t bucket_down;
 };
 
 static inline struct sp_flow_key reply_key(const struct binding *b)
@@ -116,6 +118,8 @@ static inline void put_flow(const struct binding *b, enum sp_flow_side side, uin
 		.tcp_seen = tcp_seen,
 		.idle_s = b->idle_s ? b->idle_s : 300,
 		.seen_ns = b->seen_ns ? b->seen_ns : now_ns(),
+		.until_ns = b->until_ns,
+		.bucket_down = b->bucket_down,
 	};
 
 	map_put(MAP_FD(sp_flows), &k, &v);

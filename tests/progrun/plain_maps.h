@@ -35,7 +35,7 @@ static inline void put_policy(uint32_t generation, uint32_t node, uint8_t on_cha
 	half[DENY].rule = (struct sp_policy_rule){.rule_id = 2, .action = SP_ACTION_DENY};
 	half[4].kind = SP_POLICY_BRANCH;
 	half[4].branch = (struct sp_policy_branch){
-		.word = SP_POLICY_WORD_WHO, .match = USER << 4, .mask = ~0xfull};
+		.word = SP_POLICY_WORD_WHO, .match = USER << 12, .mask = ~0xfull};
 	for (int i = 0; i < 16; i++)
 		half[4].branch.slot[i] = node;
 	half[0].kind = SP_POLICY_HEADER;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
 #include "policy/tests.h"
@@ -70,39 +72,40 @@ enum sp_cli_exit sp_cli_config_open(const struct sp_cli *cli, struct sp_config *
 	return open_config(cli->config_file, false, ret_config);
 }
 
-/* 0, or the mistakes as if they had stood in the files. Users have their ids from the files. */
-static int test_policy(const struct sp_config *config, struct sp_config_errors *ret_errors)
+static enum sp_cli_exit compile_policy(const struct sp_config *config,
+				       struct sp_policy_image *ret_image)
 {
-	struct sp_policy_image image = {0};
-	struct sp_policy_view view;
-	uint32_t needed = 0;
-	int rc = sp_policy_compile(config, SP_POLICY_NODES_MAX, &image, &needed);
+	uint32_t needed = 0, nodes_max = config->gateway.policy_nodes_max;
+	int rc = sp_policy_compile(config, nodes_max, ret_image, &needed);
+	_cleanup_free_ char *text = rc ? sp_policy_refusal(rc, needed, nodes_max) : NULL;
 
-	if (rc == -E2BIG)
-		fprintf(stderr,
-			"policy: needs %u nodes, but only %u fit: write fewer or simpler rules\n",
-			needed, SP_POLICY_NODES_MAX);
-	if (rc)
-		return rc;
-	sp_policy_view_init(&view, image.nodes, image.count);
-	rc = sp_policy_test(config, sp_policy_judge_image, &view, ret_errors);
-	sp_policy_image_fini(&image);
-	return rc;
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	else if (rc)
+		fprintf(stderr, "sallyport: failed to compile the policy: %s\n", strerror(-rc));
+	return !rc ? SP_CLI_OK : text ? SP_CLI_MISTAKES : SP_CLI_FAILED;
 }
 
+/* Tests that fail are mistakes as if they had stood in the files, where users have their ids from. */
 static enum sp_cli_exit check_policy(const struct sp_cli *cli, const struct sp_config *config)
 {
 	struct sp_config_errors errors = {0};
-	int rc = test_policy(config, &errors);
+	struct sp_policy_image image = {0};
+	struct sp_policy_view view;
+	enum sp_cli_exit code = compile_policy(config, &image);
+	int rc;
 
-	if (!rc)
-		return SP_CLI_OK;
+	if (code)
+		return code;
+	sp_policy_view_init(&view, image.nodes, image.count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, sp_clock_now_ns(), &errors);
+	sp_policy_image_fini(&image);
 	if (rc == -EINVAL)
 		show_mistakes(&errors, cli->json);
-	else if (rc != -E2BIG)
-		fprintf(stderr, "sallyport: failed to compile the policy: %s\n", strerror(-rc));
+	else if (rc)
+		fprintf(stderr, "sallyport: failed to test the policy: %s\n", strerror(-rc));
 	sp_config_errors_fini(&errors);
-	return rc == -EINVAL || rc == -E2BIG ? SP_CLI_MISTAKES : SP_CLI_FAILED;
+	return !rc ? SP_CLI_OK : rc == -EINVAL ? SP_CLI_MISTAKES : SP_CLI_FAILED;
 }
 
 static json_t *summary_of(const struct sp_config *config)
@@ -111,6 +114,21 @@ static json_t *summary_of(const struct sp_config *config)
 			 (int)config->file_count, "users", (int)config->user_count, "peers",
 			 (int)config->peer_count, "rules", (int)config->rule_count, "tests",
 			 (int)config->test_count);
+}
+
+static void print_warnings(const struct sp_config *config)
+{
+	struct sp_policy_warnings warnings = {0};
+	int rc = sp_policy_warn(config, config->gateway.policy_nodes_max, &warnings);
+
+	for (uint32_t i = 0; i < warnings.count; i++)
+		fprintf(stderr, "warning: %s\n", warnings.list[i]);
+	if (warnings.left_out)
+		fprintf(stderr, "warning: %u more are left out\n", warnings.left_out);
+	if (rc)
+		fprintf(stderr, "sallyport: failed to look for rules that never decide: %s\n",
+			strerror(-rc));
+	sp_policy_warnings_fini(&warnings);
 }
 
 enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_command *command)
@@ -132,6 +150,7 @@ enum sp_cli_exit sp_cli_check(const struct sp_cli *cli, const struct sp_cli_comm
 		sp_cli_json_print(answer);
 		json_decref(answer);
 	} else {
+		print_warnings(config);
 		printf("%s: no mistakes (%u files, %u users, %u peers, %u rules, %u tests)\n", file,
 		       config->file_count, config->user_count, config->peer_count,
 		       config->rule_count, config->test_count);

@@ -182,11 +182,21 @@ static const struct sp_render_column flow_columns[] = {
 	{"DOWN", "bytes_down", SP_RENDER_BYTES},
 };
 static const struct sp_render_column rule_columns[] = {
-	{"ID", "id", SP_RENDER_COUNT},	      {"RULE", "name", SP_RENDER_TEXT},
-	{"ACTION", "action", SP_RENDER_TEXT}, {"FROM", "from", SP_RENDER_LIST},
-	{"TO", "to", SP_RENDER_LIST},	      {"SERVICE", "service", SP_RENDER_LIST},
-	{"EGRESS", "egress", SP_RENDER_TEXT}, {"FLOWS", "flows", SP_RENDER_COUNT},
-	{"LINE", "line", SP_RENDER_COUNT},    {"FILE", "file", SP_RENDER_TEXT},
+	{"ID", "id", SP_RENDER_COUNT},
+	{"RULE", "name", SP_RENDER_TEXT},
+	{"ACTION", "action", SP_RENDER_TEXT},
+	{"MODE", "mode", SP_RENDER_TEXT},
+	{"FROM", "from", SP_RENDER_LIST},
+	{"TO", "to", SP_RENDER_LIST},
+	{"SERVICE", "service", SP_RENDER_LIST},
+	{"EGRESS", "egress", SP_RENDER_TEXT},
+	{"FLOWS", "flows", SP_RENDER_COUNT},
+	{"HITS", "hits", SP_RENDER_COUNT},
+	{"WOULD", "would_hits", SP_RENDER_COUNT},
+	{"FIRST", "first_hit", SP_RENDER_TEXT},
+	{"LAST", "last_hit", SP_RENDER_TEXT},
+	{"LINE", "line", SP_RENDER_COUNT},
+	{"FILE", "file", SP_RENDER_TEXT},
 };
 static const struct sp_render_column drop_columns[] = {
 	{"REASON", "reason", SP_RENDER_TEXT},	 {"DIRECTION", "direction", SP_RENDER_TEXT},

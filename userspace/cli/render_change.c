@@ -49,6 +49,7 @@ static const struct {
 	const char *key, *text;
 } effects[] = {
 	{"cut", "cut"},
+	{"grace", "cut after a grace"},
 	{"kept", "denied but kept until they end"},
 	{"rule", "under another rule"},
 	{"doomed", "denied already, before this"},
@@ -120,9 +121,13 @@ static void put_flows(FILE *out, const json_t *plan)
 void sp_render_plan(FILE *out, const json_t *plan)
 {
 	static const struct sp_render_column columns[] = {
-		{"USER", "user", SP_RENDER_TEXT},   {"CUT", "cut", SP_RENDER_COUNT},
-		{"KEPT", "kept", SP_RENDER_COUNT},  {"OTHER RULE", "rule", SP_RENDER_COUNT},
-		{"SAME", "same", SP_RENDER_COUNT},  {"DENIED ALREADY", "doomed", SP_RENDER_COUNT},
+		{"USER", "user", SP_RENDER_TEXT},
+		{"CUT", "cut", SP_RENDER_COUNT},
+		{"GRACE", "grace", SP_RENDER_COUNT},
+		{"KEPT", "kept", SP_RENDER_COUNT},
+		{"OTHER RULE", "rule", SP_RENDER_COUNT},
+		{"SAME", "same", SP_RENDER_COUNT},
+		{"DENIED ALREADY", "doomed", SP_RENDER_COUNT},
 		{"OPEN", "total", SP_RENDER_COUNT},
 	};
 	const json_t *users = json_object_get(plan, "users");

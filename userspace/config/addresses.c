@@ -57,7 +57,7 @@ static void mask(struct sp_prefix *prefix)
 		prefix->addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 }
 
-static bool read_prefix(struct sp_config_reader *r, config_setting_t *setting, void *ret)
+bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret)
 {
 	static const char expected[] = "an address or a prefix such as \"192.0.2.0/24\"";
 	const char *text = sp_config_text(r, setting, expected);
@@ -120,7 +120,7 @@ static struct sp_prefix other_half(unsigned int bit)
  * "::/0" means every IPv6 address. In the 128-bit form it would mean IPv4 too, so a short IPv6
  * prefix becomes the prefixes around ::ffff:0:0/96.
  */
-static void part_families(struct sp_config_reader *r, struct sp_prefix **list, uint32_t *count)
+void sp_config_families_part(struct sp_config_reader *r, struct sp_prefix **list, uint32_t *count)
 {
 	uint32_t total = 0, n = 0;
 	struct sp_prefix *parts;
@@ -152,9 +152,9 @@ SP_FIELD_READER(prefixes)
 	struct sp_prefix **list = &SP_MEMBER(object, struct sp_prefix *, field->offset);
 	uint32_t *count = &SP_MEMBER(object, uint32_t, field->count_offset);
 
-	sp_config_list_read(r, setting, (uint32_t)field->max, sizeof(**list), read_prefix, list,
-			    count);
-	part_families(r, list, count);
+	sp_config_list_read(r, setting, (uint32_t)field->max, sizeof(**list), sp_config_prefix_read,
+			    list, count);
+	sp_config_families_part(r, list, count);
 }
 
 SP_FIELD_READER(own_prefixes)

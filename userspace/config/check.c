@@ -272,6 +272,16 @@ static void check_pool(struct sp_config_reader *r, uint32_t index)
 	}
 }
 
+static void check_rules(struct sp_config_reader *r)
+{
+	const struct sp_config *config = r->config;
+
+	if (config->rule_count > config->gateway.rules_max)
+		sp_config_mistake(r, r->items[SP_SECTION_RULE][config->gateway.rules_max],
+				  "found %u rules, expected at most gateway.rules_max = %u",
+				  config->rule_count, config->gateway.rules_max);
+}
+
 void sp_config_check(struct sp_config_reader *r)
 {
 	for (int id = 0; id < SP_SECTION_COUNT; id++)
@@ -281,4 +291,5 @@ void sp_config_check(struct sp_config_reader *r)
 	check_peers(r);
 	for (uint32_t i = 0; i < r->config->pool_count; i++)
 		check_pool(r, i);
+	check_rules(r);
 }

@@ -67,12 +67,14 @@ static void read_all(struct sp_config_reader *r, const char *path)
 {
 	sp_config_gateway_init(r);
 	sp_config_documents_read(r, path);
+	r->config->text_count = r->file_count;
 	for (uint32_t i = 0; i < r->document_count; i++)
 		read_top(r, r->documents[i]);
 	if (!r->document_count)
 		return;
 	for (size_t i = 0; i < SECTIONS; i++)
 		sp_config_section_read(r, sections[i]);
+	sp_config_countries_read(r);
 	if (!r->rc) /* a list that had no memory is missing, not wrong */
 		sp_config_check(r);
 	sp_config_limits_settle(r->config);
@@ -170,6 +172,7 @@ static void gateway_fini(struct sp_config_gateway *gateway)
 	free(gateway->state_dir);
 	free(gateway->conf_dir);
 	free(gateway->aead);
+	free(gateway->geoip);
 }
 
 static void wireguard_fini(struct sp_config_wireguard *wg)
@@ -196,6 +199,9 @@ static void rule_fini(struct sp_config_rule *rule)
 	free(rule->groups);
 	free(rule->destinations);
 	free(rule->services);
+	free(rule->schedule.zone);
+	free(rule->from_prefixes);
+	free(rule->from_countries);
 }
 
 static void subjects_fini(struct sp_config *config)
@@ -268,6 +274,9 @@ void sp_config_close(struct sp_config *config)
 	for (uint32_t i = 0; i < config->rule_count; i++)
 		rule_fini(&config->rules[i]);
 	free(config->rules);
+	for (uint32_t i = 0; i < config->country_count; i++)
+		free(config->countries[i].prefixes);
+	free(config->countries);
 	for (uint32_t i = 0; i < config->file_count; i++)
 		free(config->files[i]);
 	free(config->files);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config/objects.h"
+#include "config/rule.h"
 #include "config/test.h"
 
 /* Limits on what a file may ask for, each tested at the limit. */
@@ -19,6 +20,7 @@
 #define SP_CONFIG_SERVICES_MAX	     65536u
 #define SP_CONFIG_POOLS_MAX	     64u
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
+#define SP_CONFIG_POLICY_NODES_MAX   (1u << 24)
 #define SP_CONFIG_RULES_MAX	     100000u
 #define SP_CONFIG_TESTS_MAX	     100000u
 #define SP_CONFIG_CONTROL_PATH	     "/run/sallyport/control.sock"
@@ -57,11 +59,14 @@ struct sp_config {
 	uint32_t pool_count;
 	struct sp_config_rule *rules; /* in order, first match wins */
 	uint32_t rule_count;
+	struct sp_config_country *countries;
+	uint32_t country_count;
 	struct sp_config_test *tests;
 	uint32_t test_count;
 	char **files; /* every file read, in order */
-	char **texts; /* what each held, until sp_config_forget_texts */
-	uint32_t file_count;
+	char **texts; /* of the first text_count files: what each held, until sp_config_forget_texts */
+	uint32_t file_count, text_count;
+	bool is_tested;			   /* its tests have passed */
 	struct sp_config_written *written; /* for config/diff.h */
 };
 

@@ -14,15 +14,38 @@ static void read_name(struct sp_config_reader *r, const struct sp_config_field *
 	sp_field_name(r, field, setting, object);
 }
 
+/* "@path" stands for the lines of a file. */
+static void read_prefixes(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object)
+{
+	struct sp_config_destination *destination = object;
+	struct sp_config_prefixes prefixes = {0};
+	uint32_t n = sp_config_list_length(setting);
+
+	if (n > field->max) {
+		sp_config_mistake(r, setting, "found %u entries, expected at most %lld", n,
+				  (long long)field->max);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		config_setting_t *element = sp_config_list_element(setting, i);
+		const char *text = config_setting_get_string(element);
+		struct sp_prefix prefix;
+
+		if (text && *text == '@' && text[1])
+			sp_config_feed_read(r, element, text + 1, &prefixes);
+		else if (sp_config_prefix_read(r, element, &prefix))
+			sp_config_prefixes_add(r, &prefixes, &prefix);
+	}
+	destination->prefixes = prefixes.list;
+	destination->prefix_count = prefixes.count;
+	sp_config_families_part(r, &destination->prefixes, &destination->prefix_count);
+}
+
 #define AT(member) offsetof(struct sp_config_destination, member)
 static const struct sp_config_field fields[] = {
 	{.key = "name", .read = read_name, .offset = AT(name), .required = true},
-	{.key = "prefixes",
-	 .read = sp_field_prefixes,
-	 .offset = AT(prefixes),
-	 .count_offset = AT(prefix_count),
-	 .max = 65536,
-	 .required = true},
+	{.key = "prefixes", .read = read_prefixes, .max = 65536, .required = true},
 };
 
 static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)

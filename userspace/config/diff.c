@@ -20,9 +20,10 @@ struct differ {
 };
 
 /* What the daemon reads only when it starts. */
-static const char *const gateway_at_restart[] = {"workers", "flows_max", "sessions_max",
-						 "attach",  "aead",	 "transmit",
-						 "control", "metrics",	 "state_dir"};
+static const char *const gateway_at_restart[] = {"workers",   "flows_max",	  "sessions_max",
+						 "rules_max", "policy_nodes_max", "attach",
+						 "aead",      "transmit",	  "control",
+						 "metrics",   "state_dir"};
 
 static bool is_at_restart(const char *section, const char *key)
 {

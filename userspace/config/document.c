@@ -22,7 +22,7 @@ static const struct {
 	 "found mixed types in an array [ ], expected one type, or a list ( )"},
 };
 
-static const char *add_file(struct sp_config_reader *r, const char *path)
+const char *sp_config_file_add(struct sp_config_reader *r, const char *path)
 {
 	char **files = reallocarray(r->files, r->file_count + 1, sizeof(*files)), **texts;
 
@@ -61,8 +61,7 @@ static struct sp_config_document *add_document(struct sp_config_reader *r, const
 	return TAKE_PTR(document);
 }
 
-/* The whole file with a NUL behind it, or NULL after recording why not. */
-static char *read_whole(struct sp_config_reader *r, const char *file, size_t *ret_len)
+char *sp_config_file_read(struct sp_config_reader *r, const char *file, size_t *ret_len)
 {
 	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
@@ -115,14 +114,14 @@ static void record_parse_error(struct sp_config_reader *r, const struct sp_confi
 /* False: nothing of this file can be used. given: its text, when it was read before. */
 static bool read_document(struct sp_config_reader *r, const char *path, const char *given)
 {
-	const char *file = add_file(r, path);
+	const char *file = sp_config_file_add(r, path);
 	struct sp_config_document *d;
 	size_t len = given ? strlen(given) : 0;
 	char *text;
 
 	if (!file)
 		return false;
-	text = given ? sp_config_copy(r, given) : read_whole(r, file, &len);
+	text = given ? sp_config_copy(r, given) : sp_config_file_read(r, file, &len);
 	r->texts[r->file_count - 1] = text;
 	if (!text)
 		return false;

@@ -15,6 +15,8 @@ SP_FIELD_READER(u32);	       /* uint32_t from min to max */
 SP_FIELD_READER(u16);	       /* uint16_t from min to max */
 SP_FIELD_READER(bool);	       /* bool */
 SP_FIELD_READER(choice);       /* uint32_t or enum: the position in choices */
+SP_FIELD_READER(schedule);     /* struct sp_config_schedule */
+SP_FIELD_READER(where);	       /* from_where of a rule */
 SP_FIELD_READER(addresses);    /* struct sp_addr * and its count: unicast hosts */
 SP_FIELD_READER(prefixes);     /* struct sp_prefix * and its count, no host bits */
 SP_FIELD_READER(own_prefixes); /* the same with host bits kept: an interface's address */
@@ -31,6 +33,21 @@ bool sp_config_prefix_contains(const struct sp_prefix *prefix, const struct sp_a
 /* Sets a key from a file that only its owner may read, or records why not. */
 void sp_config_key_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
 			struct sp_key *ret_key);
+
+/* feed.c: prefixes from wherever they come, and those of a file, one a line. */
+struct sp_config_prefixes {
+	struct sp_prefix *list;
+	uint32_t count, room;
+};
+bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixes *prefixes,
+			    const struct sp_prefix *prefix);
+void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
+			 struct sp_config_prefixes *prefixes);
+
+/* One prefix without host bits, as an element of a list. */
+bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_prefix);
+/* Short IPv6 prefixes become those around the IPv4 addresses, which they do not mean. */
+void sp_config_families_part(struct sp_config_reader *r, struct sp_prefix **list, uint32_t *count);
 
 /* One port or range, as an element of a list. */
 bool sp_config_ports_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_range);

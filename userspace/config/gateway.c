@@ -64,6 +64,17 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(handshakes_per_s),
 	 .min = 1,
 	 .max = 1000000},
+	{.key = "rules_max",
+	 .read = sp_field_u32,
+	 .offset = AT(rules_max),
+	 .min = 16,
+	 .max = SP_CONFIG_RULES_MAX},
+	{.key = "policy_nodes_max",
+	 .read = sp_field_u32,
+	 .offset = AT(policy_nodes_max),
+	 .min = 1024,
+	 .max = SP_CONFIG_POLICY_NODES_MAX},
+	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
 	{.key = "transmit",
 	 .read = sp_field_choice,
@@ -82,6 +93,8 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	gateway->flows_max = 262144;
 	gateway->sessions_max = 16384;
 	gateway->handshakes_per_s = 20;
+	gateway->rules_max = 4096;
+	gateway->policy_nodes_max = 65536;
 }
 
 void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *setting)

@@ -26,7 +26,10 @@ struct sp_config_gateway {
 	uint32_t sessions_max;	    /* default 16384 */
 	uint32_t attach;	    /* 0 auto, 1 native, 2 generic: enum sp_attach_mode */
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
+	uint32_t policy_nodes_max;  /* of 96 bytes, in one half of the image; default 65536 */
+	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
 	char *aead;		    /* "auto" or a back end's name */
+	char *geoip;		    /* MaxMind database, or NULL */
 	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */
 };
 
@@ -103,6 +106,7 @@ struct sp_config_service {
 	uint8_t proto; /* IPPROTO_*; 0 = any; "icmp" covers ICMP and ICMPv6 as IPPROTO_ICMP */
 	struct sp_config_port_range *ports; /* destination ports; none = all */
 	uint32_t port_count;
+	bool echo_request; /* of ICMP and ICMPv6: this type only; false: all of them */
 	struct sp_config_source source;
 };
 
@@ -115,32 +119,6 @@ struct sp_config_pool {
 	bool has_ports;
 	struct sp_config_port_range ports;
 	bool route_ipv6; /* ipv6 = "route": leaves untranslated; "nat" is the default */
-	struct sp_config_source source;
-};
-
-enum sp_on_change {
-	SP_ON_CHANGE_KILL = 0, /* judged again on the next packet, cut when denied */
-	SP_ON_CHANGE_KEEP = 1, /* lets the flow end by itself */
-};
-
-struct sp_config_rule {
-	char *name;
-	bool from_any;
-	uint32_t *users; /* indexes; groups are listed apart */
-	uint32_t user_count;
-	uint32_t *groups;
-	uint32_t group_count;
-	bool to_any;
-	bool to_gateway; /* "gateway": the gateway's own inner addresses */
-	uint32_t *destinations;
-	uint32_t destination_count;
-	bool service_any;
-	uint32_t *services;
-	uint32_t service_count;
-	bool allow;
-	bool log;
-	enum sp_on_change on_change;
-	uint32_t pool; /* index in config->pools, or UINT32_MAX */
 	struct sp_config_source source;
 };
 

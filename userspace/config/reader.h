@@ -103,6 +103,10 @@ void sp_config_documents_read(struct sp_config_reader *r, const char *path);
 bool sp_config_main_read(struct sp_config_reader *r, const char *path); /* without conf.d */
 /* scan.c: false after recording what libconfig must not be shown. */
 bool sp_config_scan(struct sp_config_reader *r, const char *file, const char *text);
+/* A copy of the name that lives as long as the configuration, among its files. NULL: no memory. */
+const char *sp_config_file_add(struct sp_config_reader *r, const char *path);
+/* The whole file with a NUL behind it, to be freed; NULL after recording why not. */
+char *sp_config_file_read(struct sp_config_reader *r, const char *file, size_t *ret_len);
 void sp_config_texts_fini(struct sp_config_reader *r);
 void sp_config_documents_fini(struct sp_config_reader *r);
 /* A path as the file means it, relative to its own directory. NULL: no memory (noted in r). */
@@ -117,6 +121,8 @@ void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *settin
 
 void sp_config_limits_settle(struct sp_config *config); /* user.c: defaults, once all is read */
 
+/* where.c: the addresses of every country that a rule names. */
+void sp_config_countries_read(struct sp_config_reader *r);
 /* written.c: section SP_SECTION_COUNT is the gateway's. */
 bool sp_config_written_reserve(struct sp_config_reader *r, uint32_t section, uint32_t count);
 void sp_config_written_add(struct sp_config_reader *r, uint32_t section, const char *key,

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/zone.h"
 #include "config/fields.h"
+#include "config/units.h"
 
 #define REFERENCES_MAX 4096
 
-static const char *const actions[] = {"deny", "allow", NULL};
-static const char *const on_changes[] = {
-	[SP_ON_CHANGE_KILL] = "kill", [SP_ON_CHANGE_KEEP] = "keep", NULL};
+static const char *const actions[] = {"deny", "allow", "reject", NULL};
+static const char *const modes[] = {"enforce", "shadow", NULL};
 static const char *const from_words[] = {"any", NULL};
 static const char *const to_words[] = {"any", "gateway", NULL};
 static const char *const service_words[] = {"any", NULL};
@@ -72,6 +73,56 @@ static void read_action(struct sp_config_reader *r, const struct sp_config_field
 
 	sp_field_choice(r, &choice, setting, &action);
 	((struct sp_config_rule *)object)->allow = action == 1;
+	((struct sp_config_rule *)object)->reject = action == 2;
+}
+
+static void read_mode(struct sp_config_reader *r, const struct sp_config_field *field,
+		      config_setting_t *setting, void *object)
+{
+	const struct sp_config_field choice = {.choices = modes};
+	uint32_t mode = 0;
+
+	sp_field_choice(r, &choice, setting, &mode);
+	((struct sp_config_rule *)object)->shadow = mode == 1;
+}
+
+static void read_on_change(struct sp_config_reader *r, const struct sp_config_field *field,
+			   config_setting_t *setting, void *object)
+{
+	static const char expected[] = "\"kill\", \"keep\" or \"grace 30 s\" (1 s to 86400 s)";
+	const char *text = sp_config_text(r, setting, expected);
+	struct sp_config_rule *rule = object;
+
+	if (!text)
+		return;
+	if (!strcmp(text, "kill"))
+		rule->on_change = SP_ON_CHANGE_KILL;
+	else if (!strcmp(text, "keep"))
+		rule->on_change = SP_ON_CHANGE_KEEP;
+	else if (!sp_config_parse_grace(text, &rule->grace_s))
+		rule->on_change = SP_ON_CHANGE_GRACE;
+	else
+		sp_config_expected(r, setting, "%s", expected);
+}
+
+static void read_expires(struct sp_config_reader *r, const struct sp_config_field *field,
+			 config_setting_t *setting, void *object)
+{
+	static const char expected[] =
+		"a time such as \"2026-12-31 18:00 Europe/Berlin\" or \"2026-12-31T17:00:00Z\"";
+	const char *text = sp_config_text(r, setting, expected);
+	int64_t time_s;
+	int rc;
+
+	if (!text)
+		return;
+	rc = sp_zone_parse(text, &time_s);
+	if (rc == -ENOENT)
+		sp_config_expected(r, setting, "a time zone of this system's database");
+	else if (rc)
+		sp_config_expected(r, setting, "%s", expected);
+	else
+		((struct sp_config_rule *)object)->expires_s = time_s ? time_s : 1;
 }
 
 static void read_egress(struct sp_config_reader *r, const struct sp_config_field *field,
@@ -91,22 +142,27 @@ static void init(void *item)
 
 static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)
 {
+	struct sp_config_rule *rule = item;
+
 	if (!config_setting_get_member(setting, "service"))
-		((struct sp_config_rule *)item)->service_any = true;
+		rule->service_any = true;
+	rule->hit_id = (uint32_t)(rule - r->config->rules) + 1;
 }
 
 #define AT(member) offsetof(struct sp_config_rule, member)
 static const struct sp_config_field fields[] = {
 	{.key = "name", .read = sp_field_name, .offset = AT(name), .required = true},
 	{.key = "from", .read = read_from, .required = true},
+	{.key = "from_where", .read = sp_field_where},
 	{.key = "to", .read = read_to, .required = true},
 	{.key = "service", .read = read_service},
 	{.key = "action", .read = read_action, .required = true},
 	{.key = "egress", .read = read_egress},
-	{.key = "on_change",
-	 .read = sp_field_choice,
-	 .offset = AT(on_change),
-	 .choices = on_changes},
+	{.key = "on_change", .read = read_on_change},
+	{.key = "mode", .read = read_mode},
+	{.key = "schedule", .read = sp_field_schedule, .offset = AT(schedule)},
+	{.key = "expires", .read = read_expires},
+	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "log", .read = sp_field_bool, .offset = AT(log)},
 };
 

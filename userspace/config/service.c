@@ -84,17 +84,41 @@ static void read_ports(struct sp_config_reader *r, const struct sp_config_field 
 		sp_config_expected(r, setting, "at least one port, or no \"ports\" for all");
 }
 
+/* RFC 5508 REQ-1: nothing else of ICMP begins a flow, so a rule for it would never match. */
+static void read_types(struct sp_config_reader *r, const struct sp_config_field *field,
+		       config_setting_t *setting, void *object)
+{
+	static const char expected[] = "\"echo-request\", the type that can begin a flow";
+	struct sp_config_service *service = object;
+
+	if (!sp_config_list_length(setting))
+		sp_config_expected(r, setting, "%s", expected);
+	for (uint32_t i = 0; i < sp_config_list_length(setting); i++) {
+		config_setting_t *element = sp_config_list_element(setting, i);
+		const char *text = sp_config_text(r, element, expected);
+
+		if (text && strcmp(text, "echo-request"))
+			sp_config_expected(r, element, "%s", expected);
+	}
+	service->echo_request = true;
+}
+
 static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)
 {
 	const struct sp_config_service *service = item;
 	config_setting_t *ports = config_setting_get_member(setting, "ports");
 	config_setting_t *protocol = config_setting_get_member(setting, "protocol");
+	config_setting_t *types = config_setting_get_member(setting, "types");
 	bool has_ports = service->proto == IPPROTO_TCP || service->proto == IPPROTO_UDP;
 
 	if (ports && service->port_count && protocol && !has_ports)
 		sp_config_mistake(r, ports,
 				  "found ports for a protocol without any, expected protocol "
 				  "\"tcp\" or \"udp\"");
+	if (types && protocol && service->proto != IPPROTO_ICMP)
+		sp_config_mistake(r, types,
+				  "found types for a protocol without any, expected protocol "
+				  "\"icmp\"");
 }
 
 #define AT(member) offsetof(struct sp_config_service, member)
@@ -102,6 +126,7 @@ static const struct sp_config_field fields[] = {
 	{.key = "name", .read = read_name, .offset = AT(name), .required = true},
 	{.key = "protocol", .read = read_protocol, .required = true},
 	{.key = "ports", .read = read_ports},
+	{.key = "types", .read = read_types},
 };
 
 const struct sp_config_section sp_config_services = {

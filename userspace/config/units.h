@@ -12,6 +12,12 @@ int sp_config_parse_size(const char *text, uint64_t *ret_bytes);
 /* "80" or "8000-8080". -EINVAL, -ERANGE: not 1..65535, -EDOM: the first is above the last. */
 int sp_config_parse_ports(const char *text, struct sp_config_port_range *ret_range);
 
+/* "grace 30 s": 1 s to a day. -EINVAL. */
+int sp_config_parse_grace(const char *text, uint32_t *ret_grace_s);
+/* "mon-fri", "sat", "fri-mon": bit 0 = Monday. -EINVAL. */
+int sp_config_parse_days(const char *text, uint32_t *ret_days);
+/* "08:00-18:00" as minutes since midnight; 24:00 is an end only. -EINVAL. */
+int sp_config_parse_hours(const char *text, uint32_t *ret_from_min, uint32_t *ret_to_min);
 /* "tcp 203.0.113.5:443", "udp [2001:db8::1]:53", "icmp 203.0.113.5", "47 203.0.113.5". -EINVAL. */
 int sp_config_parse_target(const char *text, struct sp_config_target *ret_target);
 

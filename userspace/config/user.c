@@ -182,6 +182,8 @@ void sp_config_limits_settle(struct sp_config *config)
 		settle(&config->groups[i].limit);
 	for (uint32_t i = 0; i < config->user_count; i++)
 		settle(&config->users[i].limit);
+	for (uint32_t i = 0; i < config->rule_count; i++)
+		settle(&config->rules[i].limit);
 }
 
 #define AT(member) offsetof(struct sp_config_user, member)

@@ -322,8 +322,13 @@ static int prepare(struct sp_daemon *daemon, struct sp_config *config, struct si
 		rc = sp_daemon_name_users(daemon, config);
 	if (!rc)
 		rc = sp_daemon_plan_policy(daemon, config, plan, ret_text);
-	if (!rc)
-		rc = open_listeners(daemon, config, false, ret_text);
+	/* The way back must not depend on the hour, so what was in force is not tested again. */
+	if (!rc && !config->is_tested)
+		rc = sp_daemon_test_policy(config, plan, ret_text);
+	if (rc)
+		return rc;
+	config->is_tested = true;
+	rc = open_listeners(daemon, config, false, ret_text);
 	return rc ? rc : open_peers(daemon, config, false, ret_text);
 }
 
@@ -364,6 +369,7 @@ static void clear_away(struct sp_daemon *daemon, const struct side *from, const 
 			close_listener_and_peers(l);
 	}
 	sp_daemon_retire_users(daemon, to->config);
+	sp_daemon_retire_rules(daemon, to->config);
 	daemon->shared->gateway->handshake_cost_ns =
 		SP_NS_PER_S / to->config->gateway.handshakes_per_s;
 }

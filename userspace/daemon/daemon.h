@@ -49,6 +49,15 @@ void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *c
 void sp_daemon_retire_users(struct sp_daemon *daemon, const struct sp_config *config);
 const char *sp_user_name(const struct sp_daemon *daemon, uint32_t user_id);
 
+/* rules.c: names keep their cell in sp_rule_hits and their buckets, limits into the shared maps. */
+int sp_daemon_name_rules(struct sp_daemon *daemon, struct sp_config *config);
+void sp_daemon_publish_rules(struct sp_daemon *daemon, const struct sp_config *config);
+/* Once no worker judges by the policy before: what is gone from config gives its cell back. */
+void sp_daemon_retire_rules(struct sp_daemon *daemon, const struct sp_config *config);
+void sp_daemon_forget_rules(struct sp_daemon *daemon);
+void sp_rule_log(struct sp_daemon *daemon, const struct sp_engine_event *event);
+json_t *sp_rule_numbers(struct sp_daemon *daemon, const struct sp_config_rule *rule);
+
 /* policy.c: rules and pools. Everything that can fail is in the plan. */
 struct sp_policy_plan {
 	struct sp_policy_image image;
@@ -58,8 +67,15 @@ struct sp_policy_plan {
 };
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text);
+/* -EINVAL: some of the configuration's own tests failed. */
+int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
+			  char **ret_text);
 int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			    struct sp_policy_plan *plan);
+/* Rules of the configuration in force that never decide, into the log. */
+void sp_daemon_warn_policy(const struct sp_daemon *daemon);
+/* Schedules go on: once a day, and when the wall clock was set, the same rules are compiled anew. */
+void sp_daemon_renew_policy(struct sp_daemon *daemon);
 void sp_policy_plan_fini(struct sp_policy_plan *plan);
 int sp_daemon_restore_pools(struct sp_daemon *daemon); /* as the policy in force has them */
 

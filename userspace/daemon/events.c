@@ -45,6 +45,9 @@ static void on_engine_event(struct sp_daemon *daemon, const struct sp_engine_eve
 		if (peer)
 			sp_peer_advance(peer, now_ns);
 		break;
+	case SP_EVENT_RULE:
+		sp_rule_log(daemon, event);
+		break;
 	}
 }
 
@@ -112,6 +115,7 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 		sp_warning("paths: failed to read the kernel's tables: %s", strerror(-rc));
 	sp_dataplane_drops_collect(daemon->dataplane, NULL);
 	sp_paths_tick(daemon->paths, sp_clock_now_ns());
+	sp_daemon_renew_policy(daemon);
 }
 
 static void on_hup(struct ev_loop *loop, ev_signal *watcher, int revents)

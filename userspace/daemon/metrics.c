@@ -80,6 +80,8 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 	ADD_WORKERS(m, stats, n, "nat_bindings", SP_METRIC_GAUGE, "NAT bindings in use.", bindings);
 	ADD_WORKERS(m, stats, n, "nat_exhausted_total", SP_METRIC_COUNTER,
 		    "Flows refused for want of a port.", nat_exhausted);
+	ADD_WORKERS(m, stats, n, "policy_log_lost_total", SP_METRIC_COUNTER,
+		    "Decisions of rules with a log mark that were not written.", log_lost);
 	ADD_WORKERS(m, stats, n, "frames_free", SP_METRIC_GAUGE, "Packet buffers free.",
 		    frames_free);
 }

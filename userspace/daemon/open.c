@@ -30,7 +30,8 @@ static int open_dataplane(struct sp_daemon *daemon)
 					     .sessions_max = gateway->sessions_max * INDEX_ROOM,
 					     .users_max = gateway->sessions_max +
 							  SP_CONFIG_ZONES_MAX + 2,
-					     .policy_nodes_max = SP_POLICY_NODES_MAX,
+					     .policy_nodes_max = gateway->policy_nodes_max,
+					     .rules_max = 2 * gateway->rules_max,
 					     .workers = SP_WORKER_MAX};
 	int rc = sp_dataplane_open(&config, &daemon->dataplane);
 
@@ -409,6 +410,7 @@ static void close_peers_and_listeners(struct sp_daemon *daemon)
 		HASH_DEL(daemon->users, user);
 		free(user);
 	}
+	sp_daemon_forget_rules(daemon);
 }
 
 void sp_daemon_close(struct sp_daemon *daemon)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "config/diff.h"
 #include "daemon/daemon.h"
 #include "policy/effect.h"
@@ -28,8 +29,8 @@ struct judgement {
 };
 
 static const char *const effect_names[SP_EFFECT_COUNT] = {
-	[SP_EFFECT_SAME] = "same", [SP_EFFECT_RULE] = "rule",	  [SP_EFFECT_KEPT] = "kept",
-	[SP_EFFECT_CUT] = "cut",   [SP_EFFECT_DOOMED] = "doomed",
+	[SP_EFFECT_SAME] = "same",   [SP_EFFECT_RULE] = "rule", [SP_EFFECT_KEPT] = "kept",
+	[SP_EFFECT_GRACE] = "grace", [SP_EFFECT_CUT] = "cut",	[SP_EFFECT_DOOMED] = "doomed",
 };
 
 static json_t *side_of(const struct sp_addr *addr, __be16 port_be)
@@ -91,7 +92,9 @@ static void show_flow(struct judgement *j, const struct sp_flow_key *key,
 		      const struct sp_peer_state *lost, const struct sp_policy_answer answers[2])
 {
 	struct sp_peer_state *peer = sp_peer_by_id(j->daemon, flow->peer_id);
-	json_t *why = lost ? json_sprintf("peer %s goes", lost->name) : json_null();
+	json_t *why = lost			  ? json_sprintf("peer %s goes", lost->name)
+		      : effect == SP_EFFECT_GRACE ? json_sprintf("cut after %u s", flow->grace_s)
+						  : json_null();
 
 	if (json_array_size(j->flows) >= FLOWS_SHOWN_MAX) {
 		j->left_out++;
@@ -110,16 +113,35 @@ static void show_flow(struct judgement *j, const struct sp_flow_key *key,
 			  why));
 }
 
+/* Where the tunnel comes from in which the flow began; false: from none. */
+static bool outer_of(const struct judgement *j, const struct sp_flow *flow,
+		     struct sp_addr *ret_outer)
+{
+	struct sp_peer *peer =
+		flow->peer_id ? sp_peer_lookup(j->daemon->sessions, flow->peer_id) : NULL;
+	struct sp_endpoint endpoint;
+
+	if (!peer || !sp_peer_endpoint_get(peer, &endpoint))
+		return false;
+	*ret_outer = endpoint.remote;
+	return true;
+}
+
 static int judge_flow(const struct sp_flow_key *key, const struct sp_flow *flow, void *arg)
 {
 	struct judgement *j = arg;
 	struct sp_policy_answer answers[2];
 	struct sp_peer_state *lost;
 	enum sp_policy_effect effect;
+	struct sp_addr outer;
+	struct sp_policy_moment moment = {.now_ns = sp_clock_now_ns()};
 
 	if (flow->side != SP_FLOW_ORIGINAL)
 		return 0;
-	effect = sp_policy_effect_of(&j->before, &j->after, key, flow, &answers[0], &answers[1]);
+	if (outer_of(j, flow, &outer))
+		moment.outer = &outer;
+	effect = sp_policy_effect_of(&j->before, &j->after, key, flow, &moment, &answers[0],
+				     &answers[1]);
 	lost = lost_peer(j, key, flow);
 	if (lost && effect != SP_EFFECT_DOOMED)
 		effect = SP_EFFECT_CUT;
@@ -153,8 +175,8 @@ static json_t *users_of(const struct judgement *j)
 		const uint32_t *counts = j->users[id].flows;
 		json_t *object;
 
-		if (!(counts[SP_EFFECT_RULE] + counts[SP_EFFECT_KEPT] + counts[SP_EFFECT_CUT] +
-		      counts[SP_EFFECT_DOOMED]))
+		if (!(counts[SP_EFFECT_RULE] + counts[SP_EFFECT_KEPT] + counts[SP_EFFECT_GRACE] +
+		      counts[SP_EFFECT_CUT] + counts[SP_EFFECT_DOOMED]))
 			continue;
 		object = counts_of(counts);
 		json_object_set_new(object, "user", json_string(sp_user_name(j->daemon, id)));
@@ -219,8 +241,11 @@ static int make_plan(struct sp_daemon *daemon, struct sp_config *config, json_t 
 	if (!rc)
 		rc = sp_daemon_plan_policy(daemon, config, &policy, ret_text);
 	if (!rc)
+		rc = sp_daemon_test_policy(config, &policy, ret_text);
+	if (!rc)
 		rc = judge_flows(daemon, config, &policy.image, plan);
 	sp_daemon_retire_users(daemon, daemon->config); /* the names that only config has */
+	sp_daemon_retire_rules(daemon, daemon->config);
 	if (!rc) {
 		json_object_set_new(plan, "changes", changes_of(&diff));
 		json_object_set_new(plan, "tests", json_integer(config->test_count));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "policy/tests.h"
@@ -15,6 +16,16 @@
 /* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */
 static const struct sp_config_port_range shared_default = {20000, 32767};
 static const struct sp_config_port_range own_default = {1024, 65535};
+
+/* An image holds five windows of a schedule, of which there is one a day at the most. */
+#define RENEW_NS       (86400 * SP_NS_PER_S)
+#define WARN_RULES_MAX 10000 /* it is compiled a second time: handshakes wait for that */
+#define CLOCK_SET_NS   ((int64_t)SP_NS_PER_S)
+
+static int64_t clock_offset_ns(void)
+{
+	return (int64_t)(sp_clock_realtime_ns() - sp_clock_now_ns());
+}
 
 struct hosts {
 	struct ifaddrs *list;
@@ -139,16 +150,34 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 	return rc;
 }
 
+void sp_daemon_warn_policy(const struct sp_daemon *daemon)
+{
+	struct sp_policy_warnings warnings = {0};
+
+	if (daemon->config->rule_count > WARN_RULES_MAX) {
+		sp_info("policy: more than %d rules: `sallyport check` names those that never "
+			"decide",
+			WARN_RULES_MAX);
+		return;
+	}
+	sp_policy_warn(daemon->config, daemon->shared->policy_nodes_max, &warnings);
+	for (uint32_t i = 0; i < warnings.count; i++)
+		sp_warning("%s", warnings.list[i]);
+	if (warnings.left_out)
+		sp_warning("policy: %u more rules never decide", warnings.left_out);
+	sp_policy_warnings_fini(&warnings);
+}
+
 /* The configuration's own tests, asked of the image that would be loaded. */
-static int run_tests(const struct sp_config *config, const struct sp_policy_image *image,
-		     char **ret_text)
+int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
+			  char **ret_text)
 {
 	struct sp_config_errors failures = {0};
 	struct sp_policy_view view;
 	int rc;
 
-	sp_policy_view_init(&view, image->nodes, image->count);
-	rc = sp_policy_test(config, sp_policy_judge_image, &view, &failures);
+	sp_policy_view_init(&view, plan->image.nodes, plan->image.count);
+	rc = sp_policy_test(config, sp_policy_judge_image, &view, sp_clock_now_ns(), &failures);
 	if (rc == -EINVAL)
 		*ret_text = sp_daemon_mistakes(&failures);
 	sp_config_errors_fini(&failures);
@@ -168,14 +197,8 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 		return rc;
 	}
 	rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
-
-	if (rc == -E2BIG && asprintf(ret_text,
-				     "policy: needs %u nodes, but only %u fit: write fewer or "
-				     "simpler rules",
-				     needed, max) < 0)
-		*ret_text = NULL;
-	if (!rc)
-		rc = run_tests(config, &ret_plan->image, ret_text);
+	if (rc)
+		*ret_text = sp_policy_refusal(rc, needed, max);
 	return rc ? rc : plan_pools(config, ret_plan, ret_text);
 }
 
@@ -213,8 +236,47 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 	daemon->pool_addresses = TAKE_PTR(plan->addresses);
 	daemon->pool_address_count = plan->address_count;
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
+	daemon->compiled_ns = sp_clock_now_ns();
+	daemon->compiled_offset_ns = clock_offset_ns();
 	sp_zones_retire(daemon, config);
 	return 0;
+}
+
+static bool has_schedules(const struct sp_config *config)
+{
+	for (uint32_t i = 0; i < config->rule_count; i++) {
+		if (sp_policy_is_timed(&config->rules[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool was_clock_set(const struct sp_daemon *daemon)
+{
+	int64_t moved_ns = clock_offset_ns() - daemon->compiled_offset_ns;
+
+	return moved_ns > CLOCK_SET_NS || moved_ns < -CLOCK_SET_NS;
+}
+
+void sp_daemon_renew_policy(struct sp_daemon *daemon)
+{
+	_cleanup_(sp_policy_plan_fini) struct sp_policy_plan plan = {0};
+	static struct sp_log_limit limit;
+	_cleanup_free_ char *text = NULL;
+	int rc;
+
+	if (!has_schedules(daemon->config) ||
+	    (sp_clock_now_ns() - daemon->compiled_ns < RENEW_NS && !was_clock_set(daemon)))
+		return;
+	rc = sp_daemon_plan_policy(daemon, daemon->config, &plan, &text);
+	if (!rc)
+		rc = sp_daemon_commit_policy(daemon, daemon->config, &plan);
+	if (rc)
+		sp_log_limited(&limit, SP_LOG_ERROR, "policy: failed to renew schedules: %s",
+			       text ? text : strerror(-rc));
+	else
+		sp_info("policy: schedules renewed, generation %u is in force",
+			daemon->shared->gateway->generation);
 }
 
 int sp_daemon_restore_pools(struct sp_daemon *daemon)

@@ -73,7 +73,7 @@ static bool is_known(const struct sp_daemon *daemon, const struct sp_config *con
 
 	if (!entry)
 		return false;
-	sp_history_hash(const_list(config->files), const_list(config->texts), config->file_count,
+	sp_history_hash(const_list(config->files), const_list(config->texts), config->text_count,
 			&hash);
 	return !memcmp(&hash, &entry->texts, sizeof(hash));
 }
@@ -89,7 +89,7 @@ static int prepare_entry(struct sp_daemon *daemon, const struct sp_config *confi
 	if (is_known(daemon, config) && entry->state == SP_HISTORY_APPLIED)
 		return 0;
 	rc = sp_history_prepare(daemon->history, entry, const_list(config->files),
-				const_list(config->texts), config->file_count);
+				const_list(config->texts), config->text_count);
 	if (rc) {
 		entry->number = 0;
 		*ret_text = text_of("history: failed to write to \"%s/history\": %s: %s",
@@ -178,6 +178,7 @@ static int exchange(struct sp_daemon *daemon, struct sp_config *config, const ch
 		*ret_old = daemon->config;
 		daemon->config = config;
 		sp_config_forget_texts(config);
+		sp_daemon_warn_policy(daemon);
 	}
 	sp_config_diff_fini(&diff);
 	return rc;
@@ -400,7 +401,7 @@ static uint64_t find_good(struct sp_daemon *daemon, const struct sp_config *conf
 	uint32_t count;
 
 	*ret_taken_back = false;
-	sp_history_hash(const_list(config->files), const_list(config->texts), config->file_count,
+	sp_history_hash(const_list(config->files), const_list(config->texts), config->text_count,
 			&hash);
 	list = sp_history_list(daemon->history, &count);
 	for (uint32_t i = 0; i < count; i++) {

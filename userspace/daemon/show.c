@@ -277,14 +277,18 @@ json_t *sp_show_rules(struct sp_daemon *daemon)
 		const char *pool =
 			rule->pool < config->pool_count ? config->pools[rule->pool].name : "";
 
-		json_array_append_new(
-			list,
-			json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
-				  (int)i + 1, "name", rule->name, "file", rule->source.file, "line",
-				  (int)rule->source.line, "action", rule->allow ? "allow" : "deny",
-				  "from", from_of(config, rule), "to", to_of(config, rule),
-				  "service", service_of(config, rule), "egress", pool, "flows",
-				  flows.counts ? (int)flows.counts[i + 1] : 0));
+		const char *action = rule->allow ? "allow" : rule->reject ? "reject" : "deny";
+		json_t *numbers = sp_rule_numbers(daemon, rule);
+		json_t *row = json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
+					(int)i + 1, "name", rule->name, "file", rule->source.file,
+					"line", (int)rule->source.line, "action", action, "from",
+					from_of(config, rule), "to", to_of(config, rule), "service",
+					service_of(config, rule), "egress", pool, "flows",
+					flows.counts ? (int)flows.counts[i + 1] : 0);
+
+		json_object_update(row, numbers);
+		json_decref(numbers);
+		json_array_append_new(list, row);
 	}
 	free(flows.counts);
 	return list;

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "crypto/aead_select.h"
+#include "daemon/reload.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
 #include "history/history.h"
@@ -78,24 +79,11 @@ struct sp_user_state { /* names keep their ids over reloads */
 	char name[];
 };
 
-struct sp_reload_result {
-	bool ok;
-	uint64_t at_realtime_ns;
-	char *error; /* every mistake, a line each; owned */
-};
-
-/* What runs, as the history knows it. */
-struct sp_running_state {
-	uint64_t entry; /* 0: not in the history */
-	bool is_file;	/* as it was read from the files, not put back from the history */
-};
-
-/* A configuration that is taken back unless it is confirmed in time. */
-struct sp_trial_state {
-	struct sp_config *previous; /* NULL: none is on trial */
-	struct sp_running_state previous_running;
-	ev_timer timer;
-	uint64_t until_ns;
+struct sp_rule_state { /* names keep their counters over reloads */
+	UT_hash_handle hh;
+	uint32_t hit_id;
+	bool in_force;
+	char key[SP_NAME_BYTES + 1];
 };
 
 struct sp_daemon {
@@ -132,6 +120,9 @@ struct sp_daemon {
 	uint32_t peer_limit;
 	uint32_t sweep_at;
 	struct sp_user_state *users;
+	struct sp_rule_state *rules;
+	uint64_t compiled_ns;	    /* when the policy in force was */
+	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 

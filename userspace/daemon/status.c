@@ -46,15 +46,15 @@ static json_t *worker_of(struct sp_daemon *daemon, uint32_t id)
 
 	if (sp_engine_worker_stats(daemon->engine, id, &stats))
 		return json_null();
-	return json_pack("{s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I}",
-			 "id", (int)id, "cpu", stats.cpu, "transmit", stats.transmit, "aead",
-			 daemon->aead_ops->name, "packets_up", (json_int_t)stats.packets_up,
-			 "packets_down", (json_int_t)stats.packets_down, "bytes_up",
-			 (json_int_t)stats.bytes_up, "bytes_down", (json_int_t)stats.bytes_down,
-			 "flows", (int)stats.flows, "flows_max", (int)stats.flows_max,
-			 "frames_free", (int)stats.frames_free, "bindings", (int)stats.bindings,
-			 "bindings_max", (int)stats.bindings_max, "nat_exhausted",
-			 (json_int_t)stats.nat_exhausted);
+	return json_pack(
+		"{s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "id",
+		(int)id, "cpu", stats.cpu, "transmit", stats.transmit, "aead",
+		daemon->aead_ops->name, "packets_up", (json_int_t)stats.packets_up, "packets_down",
+		(json_int_t)stats.packets_down, "bytes_up", (json_int_t)stats.bytes_up,
+		"bytes_down", (json_int_t)stats.bytes_down, "flows", (int)stats.flows, "flows_max",
+		(int)stats.flows_max, "frames_free", (int)stats.frames_free, "bindings",
+		(int)stats.bindings, "bindings_max", (int)stats.bindings_max, "nat_exhausted",
+		(json_int_t)stats.nat_exhausted, "log_lost", (json_int_t)stats.log_lost);
 }
 
 static json_t *workers_of(struct sp_daemon *daemon, uint32_t *ret_flows)

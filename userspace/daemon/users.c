@@ -97,7 +97,7 @@ int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config)
 	free(used);
 	for (uint32_t i = 0; i < config->pool_count; i++)
 		config->pools[i].id = (uint16_t)(i + 1);
-	return rc;
+	return rc ? rc : sp_daemon_name_rules(daemon, config);
 }
 
 static void publish_user(struct sp_daemon *daemon, const struct sp_config *config, uint32_t index)
@@ -144,4 +144,5 @@ void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *c
 	gateway->flow_max = UINT32_MAX;
 	for (uint32_t i = 0; i < config->user_count; i++)
 		publish_user(daemon, config, i);
+	sp_daemon_publish_rules(daemon, config);
 }

@@ -64,7 +64,7 @@ static int map_shared(struct sp_dataplane *dp)
 {
 	static const enum sp_map_id arrays[] = {
 		SP_MAP_GATEWAY, SP_MAP_BUCKETS,	   SP_MAP_USERS,  SP_MAP_NEXTHOPS,
-		SP_MAP_ROUTES,	SP_MAP_DROP_LANES, SP_MAP_POLICY,
+		SP_MAP_ROUTES,	SP_MAP_DROP_LANES, SP_MAP_POLICY, SP_MAP_RULE_HITS,
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
@@ -85,7 +85,10 @@ static int map_shared(struct sp_dataplane *dp)
 		.drops = dp->mapped[SP_MAP_DROP_LANES],
 		.policy = dp->mapped[SP_MAP_POLICY],
 		.users_max = dp->config.users_max,
-		.buckets_max = 2 * dp->config.users_max + 2,
+		.hits = dp->mapped[SP_MAP_RULE_HITS],
+		.rules_max = dp->config.rules_max,
+		.rule_buckets = 2 * dp->config.users_max + 2,
+		.buckets_max = 2 * (dp->config.users_max + 1 + dp->config.rules_max + 1),
 		.policy_nodes_max = dp->config.policy_nodes_max,
 		.drop_lanes = (uint32_t)libbpf_num_possible_cpus() + dp->config.workers,
 	};

@@ -23,6 +23,7 @@ struct sp_dataplane_config {
 	uint32_t sessions_max;
 	uint32_t users_max;
 	uint32_t policy_nodes_max; /* of one half of the image */
+	uint32_t rules_max;	   /* with counters and buckets of their own */
 	uint32_t workers;
 };
 
@@ -64,13 +65,15 @@ int sp_dataplane_detach(struct sp_dataplane *dp, uint32_t ifindex);
 /* mmap-ed maps, shared with XDP. * Valid until close. */
 struct sp_shared {
 	struct sp_gateway *gateway;
-	struct sp_bucket *buckets; /* 2 * users_max + 2 */
+	struct sp_bucket *buckets; /* of users, then of rules */
 	struct sp_user *users;
 	struct sp_nexthop *nexthops;
 	struct sp_route *routes;
 	struct sp_drop_cell *drops;
 	struct sp_policy_node *policy; /* both halves, policy_nodes_max each */
-	uint32_t users_max, buckets_max, policy_nodes_max, drop_lanes;
+	struct sp_rule_hit *hits;      /* a lane is rules_max + 1 cells; lanes as of drops */
+	uint32_t users_max, buckets_max, policy_nodes_max, drop_lanes, rules_max;
+	uint32_t rule_buckets; /* first of the rules' buckets: two for each hit id */
 };
 struct sp_shared *sp_dataplane_shared(struct sp_dataplane *dp);
 

@@ -31,6 +31,7 @@ static const struct {
 	[SP_MAP_DROP_LANES] = {"sp_drop_lanes", 4, sizeof(struct sp_drop_cell)},
 	[SP_MAP_DROPS] = {"sp_drops", sizeof(struct sp_drop_key), sizeof(struct sp_drop_cell)},
 	[SP_MAP_POLICY] = {"sp_policy", 4, sizeof(struct sp_policy_node)},
+	[SP_MAP_RULE_HITS] = {"sp_rule_hits", 4, sizeof(struct sp_rule_hit)},
 	[SP_MAP_DEVS] = {"sp_devs", 4, 4},
 	[SP_MAP_ZONES] = {"sp_zones", sizeof(struct sp_zone_key), sizeof(struct sp_zone)},
 	[SP_MAP_EGRESS] = {"sp_egress", sizeof(struct sp_egress_key), sizeof(struct sp_egress)},
@@ -49,19 +50,21 @@ const char *sp_program_map_name(enum sp_map_id id)
 
 static int size_maps(struct bpf_object *object, const struct sp_dataplane_config *config)
 {
+	uint64_t lanes = (uint64_t)libbpf_num_possible_cpus() + config->workers;
+	uint64_t rules = (uint64_t)config->rules_max + 1;
 	const struct {
 		enum sp_map_id id;
 		uint64_t entries;
 	} sizes[] = {
 		{SP_MAP_SESSIONS, config->sessions_max},
 		{SP_MAP_USERS, config->users_max},
-		{SP_MAP_BUCKETS, 2 * (uint64_t)config->users_max + 2},
+		{SP_MAP_BUCKETS, 2 * ((uint64_t)config->users_max + 1 + rules)},
 		{SP_MAP_FLOWS, 2 * (uint64_t)config->flows_max}, /* a flow has two entries */
 		{SP_MAP_BINDINGS, config->flows_max},
 		{SP_MAP_PORTS, config->flows_max},
 		{SP_MAP_POLICY, 2 * (uint64_t)config->policy_nodes_max},
-		{SP_MAP_DROP_LANES,
-		 ((uint64_t)libbpf_num_possible_cpus() + config->workers) * SP_DROP_STRIDE},
+		{SP_MAP_DROP_LANES, lanes * SP_DROP_STRIDE},
+		{SP_MAP_RULE_HITS, lanes * rules},
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

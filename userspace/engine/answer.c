@@ -3,6 +3,7 @@
 
 #include "sallyport/core/flow.h"
 #include "sallyport/core/icmp.h"
+#include "sallyport/core/reset.h"
 #include "sallyport/core/rewrite.h"
 
 /* RFC 1812 4.3.2.8 and RFC 4443 2.4 (f): ICMP errors are limited; 1000 a second, 64 at once. */
@@ -35,6 +36,9 @@ static uint32_t build(const struct question *q, uint8_t *out)
 	if (q->kind == SP_ANSWER_TOO_BIG)
 		return sp_icmp_build_too_big(q->data, q->ip->l3_bytes, &q->source, q->mtu, out,
 					     room);
+	if (q->kind == SP_ANSWER_PROHIBITED)
+		return sp_icmp_build_admin_prohibited(q->data, q->ip->l3_bytes, &q->source, out,
+						      room);
 	return sp_icmp_build_time_exceeded(q->data, q->ip->l3_bytes, &q->source, out, room);
 }
 
@@ -73,6 +77,35 @@ void sp_answer_user(struct sp_worker *w, enum sp_answer kind, const uint8_t *dat
 					  .bytes = bytes,
 					  .peer = peer,
 					  .direction = SP_DIR_DOWN});
+}
+
+static void send_reset(struct sp_worker *w, const uint8_t *data, const struct sp_packet *ip,
+		       struct sp_peer *peer)
+{
+	uint8_t *frame = may_answer(w) ? sp_frame_get(&w->frames) : NULL;
+	uint32_t bytes;
+
+	if (!frame)
+		return;
+	bytes = sp_reset_build(data, ip, frame + SP_FRAME_HEADROOM,
+			       SP_FRAME_BYTES - SP_FRAME_HEADROOM);
+	if (!bytes) {
+		sp_frame_put(&w->frames, frame);
+		return;
+	}
+	sp_seal_push(w, &(struct sp_seal){.data = frame + SP_FRAME_HEADROOM,
+					  .bytes = bytes,
+					  .peer = peer,
+					  .direction = SP_DIR_DOWN});
+}
+
+void sp_answer_reject(struct sp_worker *w, const uint8_t *data, const struct sp_packet *ip,
+		      struct sp_peer *peer)
+{
+	if (ip->proto == SP_PROTO_TCP)
+		send_reset(w, data, ip, peer);
+	else
+		sp_answer_user(w, SP_ANSWER_PROHIBITED, data, ip, peer, 0);
 }
 
 static void send_outside(struct sp_worker *w, struct sp_entry *entry, uint8_t *data, uint32_t bytes)

@@ -315,6 +315,7 @@ int sp_engine_worker_stats(const struct sp_engine *e, uint32_t worker,
 					      .bindings_max = w->bindings_max,
 					      .frames_free = w->frames_free,
 					      .nat_exhausted = w->nat_exhausted,
+					      .log_lost = w->log_lost,
 					      .cpu = s->cpu};
 	if (s->is_running)
 		strncpy(ret_stats->transmit, w->transmit->ops->name(w->transmit),

@@ -69,6 +69,7 @@ enum sp_engine_event_kind {
 	SP_EVENT_HANDSHAKE = 2, /* peer_id has data to send and no live key */
 	SP_EVENT_CONFIRMED = 3, /* responder keypair local_index of peer_id got its first packet */
 	SP_EVENT_REKEY = 4,	/* keypair is due (age or count) and this side initiated it */
+	SP_EVENT_RULE = 5, /* a rule with a log mark decided, or would have: the last members */
 };
 struct sp_engine_event {
 	enum sp_engine_event_kind kind;
@@ -76,6 +77,12 @@ struct sp_engine_event {
 	uint32_t local_index;
 	uint32_t ifindex;
 	struct sp_addr addr;
+	struct sp_flow_key key;
+	uint32_t user_id;
+	uint32_t rule_id;
+	uint32_t hit_id; /* tells a rule of the same number from one of a policy since */
+	enum sp_action action;
+	bool shadow;
 };
 int sp_engine_event_fd(const struct sp_engine *engine);
 unsigned int sp_engine_events(struct sp_engine *engine, struct sp_engine_event *ret_events,
@@ -85,6 +92,7 @@ struct sp_worker_stats {
 	uint64_t loops, packets_up, packets_down, bytes_up, bytes_down, polls;
 	uint32_t flows, flows_max, bindings, bindings_max, frames_free;
 	uint64_t nat_exhausted;
+	uint64_t log_lost; /* SP_EVENT_RULE not sent: above the rate, or the ring was full */
 	char transmit[32]; /* back end in use, e.g. "af_xdp copy" */
 	int cpu;
 };

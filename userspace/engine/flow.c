@@ -121,8 +121,13 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	entry->kind = flow.kind;
 	entry->generation = entry->written_generation = flow.generation;
 	entry->rule_id = flow.rule_id;
+	entry->hit_id = flow.hit_id;
 	entry->user_id = flow.user_id;
 	entry->on_change = flow.on_change;
+	entry->grace_s = flow.grace_s;
+	entry->bucket_up = flow.bucket_up;
+	entry->bucket_down = flow.bucket_down;
+	entry->until_ns = entry->written_until_ns = flow.until_ns;
 	entry->from_peer = ends->from;
 	entry->to_peer = ends->to;
 	entry->translated = flow.translated;
@@ -146,8 +151,9 @@ struct sp_entry *sp_flow_find(struct sp_worker *w, const struct sp_flow_key *key
 
 /* Remember a denial, so that a stream of denied packets costs no walk and no system call. */
 static enum sp_reason refuse(struct sp_worker *w, const struct sp_flow_key *key,
-			     const struct ends *ends, enum sp_reason reason)
+			     const struct ends *ends, const struct sp_policy_answer *answer)
 {
+	enum sp_reason reason = answer->reason;
 	struct sp_entry *entry = NULL;
 
 	if (w->table.refusals < w->table.max / 8)
@@ -155,9 +161,13 @@ static enum sp_reason refuse(struct sp_worker *w, const struct sp_flow_key *key,
 	if (entry) {
 		entry->refused = true;
 		entry->reason = reason;
+		entry->rejects = answer->action == SP_ACTION_REJECT;
+		entry->hit_id = answer->hit_id;
 		entry->from_peer = ends->from;
 		entry->generation = w->generation;
 		entry->check_ns = w->now_ns + REFUSAL_NS;
+		if (answer->until_ns && answer->until_ns < entry->check_ns)
+			entry->check_ns = answer->until_ns;
 		w->table.refusals++;
 	}
 	return reason;
@@ -212,8 +222,15 @@ static enum sp_reason begin_inside(struct sp_worker *w, struct sp_entry *entry)
 	mate->kind = entry->kind;
 	mate->generation = mate->written_generation = entry->generation;
 	mate->rule_id = entry->rule_id;
+	mate->hit_id = entry->hit_id;
 	mate->user_id = entry->user_id;
 	mate->on_change = entry->on_change;
+	mate->grace_s = entry->grace_s;
+	mate->bucket_up = entry->bucket_up;
+	mate->bucket_down = entry->bucket_down;
+	mate->place = entry->place;
+	mate->place_seq = entry->place_seq;
+	mate->until_ns = mate->written_until_ns = entry->until_ns;
 	mate->from_peer = entry->to_peer;
 	mate->to_peer = entry->from_peer;
 	mate->created_ns = mate->seen_ns = mate->written_ns = w->now_ns;
@@ -235,12 +252,20 @@ static bool has_quota(const struct sp_worker *w, uint32_t user_id)
 static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 			    const struct ends *ends, uint32_t user_id, struct sp_entry **ret_entry)
 {
+	struct sp_question question = {.original = key, .user_id = user_id};
 	struct sp_policy_answer answer;
-	enum sp_reason r = sp_judge_ask(w, key, user_id, &answer);
 	struct sp_entry *entry;
+	uint32_t place_seq;
+	enum sp_reason r;
 
-	if (r)
-		return refuse(w, key, ends, r);
+	question.place = sp_judge_place(w, ends->from, &place_seq);
+	r = sp_judge_ask(w, &question, &answer);
+
+	sp_hits_decide(w, key, user_id, &answer);
+	if (r) {
+		sp_hits_packet(w, answer.hit_id);
+		return refuse(w, key, ends, &answer);
+	}
 	if (!has_quota(w, user_id))
 		return SP_R_FLOW_QUOTA;
 	entry = sp_flow_table_insert(&w->table, key);
@@ -251,8 +276,10 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	entry->to_peer = ends->to;
 	entry->user_id = user_id;
 	entry->generation = entry->written_generation = w->generation;
-	entry->rule_id = answer.rule_id;
-	entry->on_change = answer.on_change;
+	sp_judge_take(entry, &answer);
+	entry->place = question.place;
+	entry->place_seq = place_seq;
+	entry->written_until_ns = entry->until_ns;
 	entry->pool_id = answer.pool_id;
 	entry->nat_addr = key->src;
 	entry->nat_port_be = key->sport_be;
@@ -282,7 +309,7 @@ static enum sp_reason meet(struct sp_worker *w, const struct sp_flow_key *key,
 		return SP_R_SOURCE_NOT_ALLOWED;
 	entry = adopt(w, key, &ends);
 	if (entry) {
-		r = entry->generation == w->generation ? SP_R_NONE : sp_judge_again(w, entry);
+		r = sp_judge_is_due(w, entry) ? sp_judge_again(w, entry) : SP_R_NONE;
 		if (!r)
 			*ret_entry = entry;
 		return r;
@@ -325,14 +352,17 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 
 	if (entry && entry->refused) {
 		if (entry->from_peer == from_id && entry->generation == w->generation &&
-		    w->now_ns < entry->check_ns)
+		    w->now_ns < entry->check_ns) {
+			sp_hits_packet(w, entry->hit_id);
+			w->rejects = entry->rejects;
 			return entry->reason;
+		}
 		sp_flow_forget(w, entry);
 		entry = NULL;
 	}
 	if (!entry)
 		return meet(w, &name->key, ip, from, ret_entry);
-	if (entry->from_peer != from_id || entry->generation != w->generation) {
+	if (entry->from_peer != from_id || sp_judge_is_due(w, entry)) {
 		r = look_again(w, entry, from_id);
 		if (r)
 			return r;
@@ -347,6 +377,7 @@ void sp_flow_touch(struct sp_worker *w, struct sp_entry *entry, const struct sp_
 
 	entry->packets++;
 	entry->bytes += ip->l3_bytes;
+	sp_hits_packet(w, entry->hit_id);
 	entry->seen_ns = w->now_ns;
 	entry->dirty = true;
 	if (ip->proto != SP_PROTO_TCP)

@@ -47,6 +47,11 @@ void sp_flow_record(const struct sp_worker *w, const struct sp_entry *entry,
 		.seen_ns = entry->seen_ns,
 		.packets = entry->packets,
 		.bytes = entry->bytes,
+		.until_ns = entry->until_ns,
+		.grace_s = entry->grace_s,
+		.hit_id = entry->hit_id,
+		.bucket_up = entry->bucket_up,
+		.bucket_down = entry->bucket_down,
 	};
 }
 
@@ -143,6 +148,11 @@ static void mark_half(struct sp_worker *w, const struct sp_flow_key *key,
 	flow.generation = entry->generation;
 	flow.rule_id = entry->rule_id;
 	flow.on_change = entry->on_change;
+	flow.until_ns = entry->until_ns;
+	flow.grace_s = entry->grace_s;
+	flow.hit_id = entry->hit_id;
+	flow.bucket_up = entry->bucket_up;
+	flow.bucket_down = entry->bucket_down;
 	sp_dataplane_flow_renew(w->config.dataplane, key, &flow);
 }
 
@@ -155,6 +165,7 @@ void sp_flow_mark(struct sp_worker *w, struct sp_entry *entry)
 	sp_flow_reply_key(entry, &key);
 	mark_half(w, &key, entry);
 	entry->written_generation = entry->generation;
+	entry->written_until_ns = entry->until_ns;
 }
 
 /* Puts w->fresh[first ..), as many as fit one call; the number of flows that are whole. */

@@ -25,17 +25,25 @@ struct sp_entry {
 	bool dirty;	  /* numbers not yet written to sp_flows */
 	bool translated;
 	uint8_t tcp_seen;
-	uint8_t on_change; /* of the answer that allowed it */
+	bool rejects;	   /* a refusal that answers */
+	uint8_t on_change; /* enum sp_flow_on_change, of the answer that allowed it */
 	enum sp_reason reason;
 	enum sp_flow_side side;
 	enum sp_flow_kind kind;
 	uint32_t generation;	     /* of the policy that judged it */
 	uint32_t written_generation; /* both halves in sp_flows say so */
+	uint64_t until_ns;	     /* to be judged again then; 0 = not */
+	uint64_t written_until_ns;
+	uint32_t place_seq; /* endpoint of its peer that place was found for; 0 = none yet */
+	uint8_t place;	    /* where that was, as the policy tells places apart */
 	uint32_t rule_id;
-	uint32_t user_id;   /* whose flow it is, on both sides */
-	uint32_t from_peer; /* 0: the gateway itself */
-	uint32_t to_peer;   /* 0: the gateway itself, or outside */
-	uint32_t mate;	    /* the other side's entry in this table, or 0 */
+	uint32_t hit_id;
+	uint32_t grace_s;
+	uint32_t bucket_up, bucket_down; /* of the rule */
+	uint32_t user_id;		 /* whose flow it is, on both sides */
+	uint32_t from_peer;		 /* 0: the gateway itself */
+	uint32_t to_peer;		 /* 0: the gateway itself, or outside */
+	uint32_t mate;			 /* the other side's entry in this table, or 0 */
 	uint16_t pool_id;
 	__be16 nat_port_be;
 	struct sp_addr nat_addr;

@@ -25,6 +25,8 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 		sp_flow_name(w, &ip, &name);
 		r = sp_packet_admit(w, data, &ip, &name, NULL, &entry);
 	}
+	if (!r)
+		r = sp_judge_limit(w, entry, ip.l3_bytes);
 	if (r)
 		return r;
 	enter.peer = sp_peer_lookup(w->config.sessions, entry->to_peer);

@@ -101,6 +101,13 @@ static bool has_peers(struct sp_worker *w, const struct sp_entry *entry)
 	return peer && (entry->side == SP_FLOW_REPLY || peer->user_id == entry->user_id);
 }
 
+/* Its peer comes from another place: who only listens must be judged for that too. */
+static void move(struct sp_worker *w, struct sp_entry *entry)
+{
+	if (!sp_judge_again(w, entry) && entry->written_until_ns != entry->until_ns)
+		sp_flow_mark(w, entry);
+}
+
 static void visit(struct sp_worker *w, struct sp_entry *entry, struct numbers *numbers)
 {
 	bool is_due = entry->dirty && w->now_ns - entry->written_ns >= WRITE_EVERY_NS;
@@ -110,6 +117,8 @@ static void visit(struct sp_worker *w, struct sp_entry *entry, struct numbers *n
 			sp_flow_forget(w, entry);
 	} else if (!has_peers(w, entry)) {
 		sp_flow_end(w, entry);
+	} else if (sp_judge_has_moved(w, entry)) {
+		move(w, entry);
 	} else if (entry->owned) {
 		if (is_due)
 			write_owned(w, entry, numbers);

@@ -29,7 +29,7 @@ enum sp_reason sp_icmp_error_match(struct sp_worker *w, uint8_t *data, const str
 	/* A router behind the peer may answer for the host: its address must be the peer's too. */
 	if (!sp_addr_equal(&ip->src, &key.src) && !sp_flow_source_is(w, &ip->src, from_id))
 		return SP_R_SOURCE_NOT_ALLOWED;
-	if (entry->generation != w->generation) {
+	if (sp_judge_is_due(w, entry)) {
 		r = sp_judge_again(w, entry);
 		if (r)
 			return r;

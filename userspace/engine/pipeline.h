@@ -29,12 +29,26 @@ void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal);
 void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct sp_packet *ip);
 void sp_seal_run(struct sp_worker *w);
 
-/* judge.c: the policy, and what a new policy means for a flow. */
-enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_flow_key *original,
-			    uint32_t user_id, struct sp_policy_answer *ret_answer);
+/* judge.c: the policy, and what a new policy or another hour means for a flow. */
+struct sp_question {
+	const struct sp_flow_key *original;
+	uint32_t user_id;
+	uint8_t place;
+};
+enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_question *question,
+			    struct sp_policy_answer *ret_answer);
+/* Where the peer's tunnel comes from; 0 for the gateway itself, and when no rule asks. */
+uint8_t sp_judge_place(struct sp_worker *w, uint32_t peer_id, uint32_t *ret_seq);
+/* Has the peer come from another place since the entry was judged? */
+bool sp_judge_has_moved(struct sp_worker *w, struct sp_entry *entry);
+/* The entry is of the rule that allowed it. */
+void sp_judge_take(struct sp_entry *entry, const struct sp_policy_answer *answer);
+/* The limit of the entry's rule, in the entry's direction. */
+enum sp_reason sp_judge_limit(struct sp_worker *w, const struct sp_entry *entry, uint32_t bytes);
+bool sp_judge_is_due(struct sp_worker *w, struct sp_entry *entry);
 /*
- * An entry of an old generation; denied, between other ends now, or with an outside address that
- * is no pool's any more, it is gone from everywhere.
+ * An entry that is due; denied, between other ends now, or with an outside address that is no
+ * pool's any more, it is gone from everywhere.
  */
 enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry);
 /* The reply whose original direction is key; XDP marked it stale. */
@@ -97,13 +111,22 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 			   struct sp_nexthop *ret_nexthop);
 void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
 
+/* hits.c: what each rule decided, counted and, where it wants so, told. */
+void sp_hits_decide(struct sp_worker *w, const struct sp_flow_key *key, uint32_t user_id,
+		    const struct sp_policy_answer *answer);
+void sp_hits_packet(struct sp_worker *w, uint32_t hit_id);
+
 /* answer.c: ICMP answers about a packet that cannot go on, into a frame of their own. */
 enum sp_answer {
 	SP_ANSWER_TOO_BIG,
-	SP_ANSWER_TIME_EXCEEDED
+	SP_ANSWER_TIME_EXCEEDED,
+	SP_ANSWER_PROHIBITED,
 };
 void sp_answer_user(struct sp_worker *w, enum sp_answer kind, const uint8_t *data,
 		    const struct sp_packet *ip, struct sp_peer *peer, uint32_t mtu);
+/* To a packet that a rule rejects: a TCP reset, or that it is prohibited. */
+void sp_answer_reject(struct sp_worker *w, const uint8_t *data, const struct sp_packet *ip,
+		      struct sp_peer *peer);
 /* data is about to be dropped: it is changed to what its sender sent. */
 void sp_answer_outside(struct sp_worker *w, enum sp_answer kind, uint8_t *data,
 		       const struct sp_packet *ip, uint32_t mtu);

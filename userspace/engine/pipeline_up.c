@@ -177,11 +177,17 @@ static enum sp_reason go_on(struct sp_worker *w, struct sp_item *item, struct sp
 
 static void forward(struct sp_worker *w, struct sp_item *item)
 {
-	const struct sp_peer *peer = item->keypair->peer;
+	struct sp_peer *peer = item->keypair->peer;
 	uint32_t bytes = item->bytes;
 	struct sp_entry *entry = NULL;
-	enum sp_reason r = sp_packet_admit(w, item->data, &item->ip, &item->name, peer, &entry);
+	enum sp_reason r;
 
+	w->rejects = false;
+	r = sp_packet_admit(w, item->data, &item->ip, &item->name, peer, &entry);
+	if (!r)
+		r = sp_judge_limit(w, entry, item->ip.l3_bytes);
+	if (r == SP_R_POLICY_DENY && w->rejects)
+		sp_answer_reject(w, item->data, &item->ip, peer);
 	if (!r) {
 		sp_flow_touch(w, entry, &item->ip);
 		count_up(w, item);

@@ -55,6 +55,7 @@ int sp_worker_open(const struct sp_worker_config *config, struct sp_worker **ret
 	w->config = *config;
 	w->shared = shared;
 	w->lane = &shared->drops[(size_t)lane * SP_DROP_STRIDE];
+	w->hits = &shared->hits[(size_t)lane * (shared->rules_max + 1)];
 	for (uint32_t i = 0; i < config->iface_count; i++) {
 		if (config->ifaces[i].iface.slot < SP_IFACE_MAX)
 			w->ifaces[config->ifaces[i].iface.slot] = config->ifaces[i];
@@ -106,7 +107,7 @@ void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_
 	sp_frame_put(&w->frames, data);
 }
 
-static bool push_event(struct sp_worker *w, const struct sp_engine_event *event)
+bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event)
 {
 	w->event_waiting = true;
 	return sp_ring_push(&w->events, event);
@@ -115,9 +116,9 @@ static bool push_event(struct sp_worker *w, const struct sp_engine_event *event)
 bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index)
 {
-	return push_event(w, &(struct sp_engine_event){.kind = kind,
-						       .peer_id = peer->id,
-						       .local_index = local_index});
+	return sp_worker_push(w, &(struct sp_engine_event){.kind = kind,
+							   .peer_id = peer->id,
+							   .local_index = local_index});
 }
 
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr)
@@ -131,8 +132,8 @@ void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_ad
 	w->resolve_tat_ns = tat_ns + RESOLVE_COST_NS;
 	w->resolve_addr = *addr;
 	w->resolve_ns = w->now_ns;
-	push_event(w, &(struct sp_engine_event){
-			      .kind = SP_EVENT_RESOLVE, .ifindex = ifindex, .addr = *addr});
+	sp_worker_push(w, &(struct sp_engine_event){
+				  .kind = SP_EVENT_RESOLVE, .ifindex = ifindex, .addr = *addr});
 }
 
 void sp_worker_out(struct sp_worker *w, const struct sp_out *out)

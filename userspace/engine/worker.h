@@ -78,6 +78,7 @@ struct sp_worker {
 	struct sp_worker_config config;
 	struct sp_shared *shared;
 	struct sp_drop_cell *lane;
+	struct sp_rule_hit *hits;		     /* this worker's lane */
 	struct sp_engine_iface ifaces[SP_IFACE_MAX]; /* by slot; ifindex 0 = none */
 	struct sp_aead *aead;
 	struct sp_nat *nat;
@@ -105,12 +106,13 @@ struct sp_worker {
 	uint32_t fresh_count;
 	struct sp_flow_key gone[2 * SP_BATCH]; /* and to be removed */
 	uint32_t gone_count;
+	bool rejects; /* the rule that just denied wants an answer sent */
 
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
 	_Atomic uint64_t acked_serial;
-	uint64_t icmp_tat_ns; /* rate of ICMP answers */
-	uint64_t resolve_ns;  /* last RESOLVE event, and for whom */
+	uint64_t icmp_tat_ns, log_tat_ns; /* rates of ICMP answers and of SP_EVENT_RULE */
+	uint64_t resolve_ns;		  /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
 	uint64_t resolve_tat_ns; /* their rate */
 	uint64_t housekeep_ns;
@@ -120,7 +122,7 @@ struct sp_worker {
 	struct sp_ring events;
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
-	_Atomic uint64_t nat_exhausted;
+	_Atomic uint64_t nat_exhausted, log_lost;
 };
 
 /* worker.c. Without sockets: items come in by sp_worker_batch, frames leave by transmit. */
@@ -141,6 +143,7 @@ void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_
 /* False: the daemon does not keep up, the event is lost. */
 bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index);
+bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event);
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
 void sp_worker_out(struct sp_worker *w, const struct sp_out *out);
 

@@ -24,7 +24,7 @@ static uint32_t lowest_of(const struct sp_diagram *d, uint32_t ref)
 {
 	if (!ref)
 		return UINT32_MAX;
-	return is_leaf(ref) ? ref : d->nodes[ref].lowest;
+	return is_leaf(ref) ? sp_diagram_leaf_rule(d, ref) : d->nodes[ref].lowest;
 }
 
 static uint32_t mix(uint32_t hash, uint32_t word)
@@ -42,9 +42,10 @@ static uint32_t node_hash(uint32_t level, const uint32_t slot[16])
 	return hash;
 }
 
-int sp_diagram_init(struct sp_diagram *d, uint32_t max)
+int sp_diagram_init(struct sp_diagram *d, uint32_t rules, uint32_t max)
 {
 	memset(d, 0, sizeof(*d));
+	d->first_chain = rules;
 	d->room = ROOM_FIRST;
 	d->max = max < ROOM_MAX ? max : ROOM_MAX;
 	d->count = 1;
@@ -63,6 +64,7 @@ void sp_diagram_fini(struct sp_diagram *d)
 	free(d->nodes);
 	free(d->table);
 	free(d->memo);
+	sp_diagram_chains_fini(d);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -152,11 +154,13 @@ uint32_t sp_diagram_min(struct sp_diagram *d, uint32_t a, uint32_t b)
 		return a;
 	if (!a)
 		return b;
-	/* A leaf lower than all on the other side hides that side. */
-	if (is_leaf(a) && a <= lowest_of(d, b))
+	/* A leaf that always holds and is lower than all on the other side hides that side. */
+	if (is_leaf(a) && sp_diagram_leaf_last(d, a) <= lowest_of(d, b))
 		return a;
-	if (is_leaf(b) && b <= lowest_of(d, a))
+	if (is_leaf(b) && sp_diagram_leaf_last(d, b) <= lowest_of(d, a))
 		return b;
+	if (is_leaf(a) && is_leaf(b))
+		return sp_diagram_leaf_min(d, a, b);
 	if (a > b) {
 		uint32_t swap = a;
 

@@ -95,6 +95,12 @@ static uint32_t take_index(struct emitter *e)
 	return e->count++;
 }
 
+/* Verdicts, then choices: they stand in the order of the leaves' numbers. */
+static uint32_t leaf_index(uint32_t ref)
+{
+	return ref ? 1 + (ref & ~SP_DIAGRAM_LEAF) : 0;
+}
+
 static uint32_t emit(struct emitter *e, uint32_t ref)
 {
 	struct sp_policy_node out = {.kind = SP_POLICY_BRANCH};
@@ -104,7 +110,7 @@ static uint32_t emit(struct emitter *e, uint32_t ref)
 	if (!ref || e->no_memory)
 		return 0;
 	if (ref & SP_DIAGRAM_LEAF)
-		return 1 + (ref & ~SP_DIAGRAM_LEAF);
+		return leaf_index(ref);
 	if (e->index[ref])
 		return e->index[ref];
 	index = take_index(e);
@@ -123,23 +129,40 @@ static uint32_t emit(struct emitter *e, uint32_t ref)
 	return index;
 }
 
-int sp_policy_image_emit(const struct sp_diagram *d, uint32_t scope, uint32_t rules,
+static void emit_choices(struct emitter *e, uint32_t first)
+{
+	for (uint32_t i = 0; i < e->d->chain_count && first + i < e->max; i++) {
+		const struct sp_diagram_chain *chain = &e->d->chains[i];
+
+		e->nodes[first + i] =
+			(struct sp_policy_node){.kind = SP_POLICY_CHOICE,
+						.miss = leaf_index(chain->next),
+						.choice = {.verdict = 1 + chain->rule}};
+	}
+}
+
+int sp_policy_image_emit(const struct sp_diagram *d, const struct sp_policy_roots *roots,
 			 uint32_t rule_count, uint32_t nodes_max, struct sp_policy_node **ret_nodes,
-			 uint32_t *ret_needed, struct sp_policy_header *ret_roots)
+			 uint32_t *ret_needed, struct sp_policy_header *ret_header)
 {
 	_cleanup_free_ uint32_t *index = calloc(d->count, sizeof(*index));
-	struct emitter e = {.d = d, .index = index, .max = nodes_max, .count = rule_count + 2};
-	struct sp_policy_header roots = {0};
+	uint32_t first = rule_count + 2;
+	struct emitter e = {.d = d, .index = index, .max = nodes_max};
+	struct sp_policy_header header = {.choice_count = d->chain_count};
 
+	e.count = first + d->chain_count;
 	e.room = e.count < e.max ? e.count : e.max;
 	e.nodes = calloc(e.room ? e.room : 1, sizeof(*e.nodes));
 	if (!index || !e.nodes) {
 		free(e.nodes);
 		return -ENOMEM;
 	}
-	roots.scope_root = emit(&e, scope);
-	roots.rule_root = emit(&e, rules);
-	roots.count = e.count;
+	emit_choices(&e, first);
+	header.scope_root = emit(&e, roots->scope);
+	header.rule_root = emit(&e, roots->rules);
+	header.shadow_root = emit(&e, roots->shadow);
+	header.place_root = emit(&e, roots->places);
+	header.count = e.count;
 	if (e.no_memory || e.count > e.max) {
 		free(e.nodes);
 		if (e.no_memory)
@@ -149,6 +172,6 @@ int sp_policy_image_emit(const struct sp_diagram *d, uint32_t scope, uint32_t ru
 	}
 	*ret_nodes = e.nodes;
 	*ret_needed = e.count;
-	*ret_roots = roots;
+	*ret_header = header;
 	return 0;
 }

@@ -6,9 +6,8 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "policy/window.h"
 #include "sallyport/abi/policy.h"
-
-#define SP_POLICY_NODES_MAX 65536 /* of one half, as the daemon loads it */
 
 /* A compiled policy: nodes ready to be copied into one half of sp_policy. */
 struct sp_policy_image {
@@ -31,9 +30,31 @@ struct sp_policy_image {
  *  - service ICMP is ICMP and ICMPv6, and ports do not apply to it; ports with protocol 0 (any)
  *    mean TCP and UDP.
  *  - the gateway itself may reach its peers' inner addresses and its own, without a rule.
+ *  - outside its schedule, and after its end, a rule is as if it were not there.
+ *  - a rule in shadow mode decides nothing.
+ * -EDOM: the outer addresses that rules name make more than SP_POLICY_PLACES_MAX places.
+ * -EMLINK: more than SP_POLICY_CHOICES rules with a schedule or an end lie over one another.
  */
 int sp_policy_compile(const struct sp_config *config, uint32_t nodes_max,
 		      struct sp_policy_image *ret_image, uint32_t *ret_needed);
+/* The same for another moment than now. */
+int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
+			 uint32_t nodes_max, struct sp_policy_image *ret_image,
+			 uint32_t *ret_needed);
+/* Why it was refused, as a text for people; NULL: no more than the error itself says. */
+char *sp_policy_refusal(int error, uint32_t needed, uint32_t nodes_max);
+/*
+ * Rules that cannot decide anything, as text "file:line: policy.name: ...", in order: all that they
+ * match is decided before them, or they match nothing. Errors as of compile.
+ */
+#define SP_POLICY_WARNINGS_MAX 200
+struct sp_policy_warnings {
+	char *list[SP_POLICY_WARNINGS_MAX];
+	uint32_t count, left_out;
+};
+int sp_policy_warn(const struct sp_config *config, uint32_t nodes_max,
+		   struct sp_policy_warnings *ret_warnings);
+void sp_policy_warnings_fini(struct sp_policy_warnings *warnings);
 void sp_policy_image_fini(struct sp_policy_image *image);
 
 /*

@@ -95,6 +95,30 @@ static bool has_passed(const struct sp_config_test *test, const struct sp_policy
 	       (test->rule == UINT32_MAX || answer->rule_id == test->rule + 1);
 }
 
+/* A chain of choices changes its answer at most at the two ends of each of its windows. */
+#define HOURS_MAX (2 * SP_POLICY_WINDOWS * SP_POLICY_CHOICES)
+
+/* ret_answer: the one that passed, or else that of now_ns. */
+static int ask(sp_policy_judge judge, void *arg, const struct sp_config_test *test,
+	       struct sp_policy_query *query, struct sp_policy_answer *ret_answer)
+{
+	struct sp_policy_answer answer;
+	int rc = judge(arg, query, &answer);
+
+	if (rc)
+		return rc;
+	*ret_answer = answer;
+	for (int i = 0; i < HOURS_MAX && answer.until_ns && !has_passed(test, &answer); i++) {
+		query->now_ns = answer.until_ns;
+		rc = judge(arg, query, &answer);
+		if (rc)
+			return rc;
+	}
+	if (has_passed(test, &answer))
+		*ret_answer = answer;
+	return 0;
+}
+
 static int add_failure(struct sp_config_errors *failures, const struct sp_config *config,
 		       const struct sp_config_test *test, const struct sp_policy_answer *answer)
 {
@@ -117,7 +141,7 @@ static int add_failure(struct sp_config_errors *failures, const struct sp_config
 }
 
 int sp_policy_test(const struct sp_config *config, sp_policy_judge judge, void *arg,
-		   struct sp_config_errors *ret_failures)
+		   uint64_t now_ns, struct sp_config_errors *ret_failures)
 {
 	struct sp_config_errors failures = {0};
 	int rc = 0;
@@ -126,7 +150,8 @@ int sp_policy_test(const struct sp_config *config, sp_policy_judge judge, void *
 		struct sp_policy_query query = query_of(config, &config->tests[i]);
 		struct sp_policy_answer answer;
 
-		rc = judge(arg, &query, &answer);
+		query.now_ns = now_ns;
+		rc = ask(judge, arg, &config->tests[i], &query, &answer);
 		if (!rc && !has_passed(&config->tests[i], &answer))
 			rc = add_failure(&failures, config, &config->tests[i], &answer);
 	}

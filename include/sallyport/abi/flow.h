@@ -38,6 +38,14 @@ enum sp_flow_kind {
 #define SP_TCP_SEEN_RST 0x04
 #define SP_TCP_SEEN_ACK 0x08 /* an ACK without SYN: data may flow */
 
+/* What a denial means for a flow that another policy, or another hour, had allowed. */
+enum sp_flow_on_change {
+	SP_FLOW_KILL = 0,
+	SP_FLOW_KEEP = 1,
+	SP_FLOW_GRACE = 2,  /* lives grace_s on */
+	SP_FLOW_ENDING = 3, /* its grace runs: cut at until_ns */
+};
+
 /*
  * Writer of the original entry: the worker that made it, once a second. Writer of the reply
  * entry: made by that worker, then packets, bytes, seen_ns and tcp_seen by XDP (and the
@@ -54,7 +62,7 @@ struct sp_flow {
 	__u32 nexthop_id; /* in sp_nexthops, of the original direction */
 	__u16 worker;	  /* owner: the worker that made it and expires it */
 	__u8 pool_id;
-	__u8 on_change;		 /* 0 kill, 1 keep: what a denial by a later policy means for it */
+	__u8 on_change;		 /* enum sp_flow_on_change */
 	struct sp_addr nat_addr; /* original: new source; reply: new destination */
 	__be16 nat_port_be;
 	__u8 tcp_seen;
@@ -65,14 +73,20 @@ struct sp_flow {
 	__u64 packets;
 	__u64 bytes; /* IP packet lengths */
 
+	/* Of the rule that allowed it. */
+	__u64 until_ns; /* judged again at or after it; 0 = not before a new policy */
+	__u32 grace_s;
+	__u32 hit_id;	   /* in sp_rule_hits */
+	__u32 bucket_up;   /* in sp_buckets; 0 = unlimited */
+	__u32 bucket_down; /* in sp_buckets; 0 = unlimited */
 	/* Of plain flows only. */
 	__u32 route_seq; /* original: routes that led to nexthop_id */
 	__u16 slot;	 /* the inside interface */
 	__u8 mac[6];	 /* link address that the workload's packets come from */
 	__u8 own_mac[6]; /* and go to */
 	__u16 mtu;	 /* of the inside interface */
-	__u8 tail[4];
+	__u8 pad[4];	 /* zero */
 };
-SP_ABI_SIZE(struct sp_flow, 112);
+SP_ABI_SIZE(struct sp_flow, 136);
 
 #endif

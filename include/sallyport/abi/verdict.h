@@ -17,6 +17,7 @@ enum sp_verdict {
 enum sp_action {
 	SP_ACTION_DENY = 0,
 	SP_ACTION_ALLOW = 1,
+	SP_ACTION_REJECT = 2, /* denied, and told so */
 };
 
 /* Which way a packet was going when it was dropped or counted. */
@@ -77,7 +78,8 @@ enum sp_direction {
 	X(43, SPOOFED_SOURCE, "spoofed_source", "a source address that cannot come from here")     \
 	X(44, TOO_LONG, "too_long", "longer than a packet buffer")                                 \
 	X(45, UNSPECIFIED, "unspecified", "an empty or multicast address where a host must be")    \
-	X(46, OUTER_FRAGMENT, "outer_fragment", "a fragmented tunnel packet")
+	X(46, OUTER_FRAGMENT, "outer_fragment", "a fragmented tunnel packet")                      \
+	X(47, LIMIT_RULE, "limit_rule", "above the rate limit of its rule")
 /* clang-format on */
 
 enum sp_reason {

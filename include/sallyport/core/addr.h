@@ -7,11 +7,12 @@
 
 #define SP_INLINE static inline __attribute__((always_inline))
 
+/* Whatever was written as bytes may be read through it. */
 union sp_addr_words {
 	struct sp_addr addr;
 	__u64 w64[2];
 	__u32 w32[4];
-};
+} __attribute__((may_alias));
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define SP_V4_MAPPED_BE 0xffff0000u /* bytes 00 00 ff ff */

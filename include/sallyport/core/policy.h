@@ -3,30 +3,7 @@
 #ifndef SALLYPORT_CORE_POLICY_H
 #define SALLYPORT_CORE_POLICY_H
 
-#include "sallyport/abi/policy.h"
-#include "sallyport/abi/verdict.h"
-#include "sallyport/core/addr.h"
-
-/* What is asked: may this user's packet go there? Ports are those of the original direction. */
-struct sp_policy_query {
-	struct sp_addr src; /* inner source */
-	struct sp_addr dst;
-	__u32 user_id;
-	__be16 sport_be;
-	__be16 dport_be; /* ICMP: type << 8 | code in host order is icmp */
-	__u16 icmp;
-	__u8 proto; /* IPPROTO_* ; ICMPv6 = 58 */
-	__u8 pad;
-};
-
-struct sp_policy_answer {
-	enum sp_action action;
-	enum sp_reason reason; /* SP_R_NONE when allowed */
-	__u32 rule_id;	       /* 1 .. ; 0 = the default at the end */
-	__u16 pool_id;	       /* egress pool of the rule; 0 = the first pool */
-	__u8 on_change;	       /* 0 kill, 1 keep: enum sp_on_change */
-	__u8 log;
-};
+#include "sallyport/core/policy_answer.h"
 
 /*
  * One half of the image. In BPF a node comes from the map: define SP_POLICY_NODE(view, i) there
@@ -62,40 +39,10 @@ SP_INLINE void sp_policy_view_init(struct sp_policy_view *view, const struct sp_
 
 #ifdef SP_POLICY_NODE
 
-/* Levels of the rule diagram: 9 of user and scope, 32 of the address, 6 of the service. */
-#define SP_POLICY_STEPS 48
+/* Levels of the rule diagram: 11 of user, place and scope, 32 of the address, 6 of the service. */
+#define SP_POLICY_STEPS 50
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define SP_POLICY_BE64(x) __builtin_bswap64(x)
-#define SP_POLICY_BE16(x) __builtin_bswap16(x)
-#else
-#define SP_POLICY_BE64(x) (x)
-#define SP_POLICY_BE16(x) (x)
-#endif
-
-struct sp_policy_key {
-	__u64 word[SP_POLICY_WORDS];
-};
-
-/* Ports do not apply to ICMP and ICMPv6. */
-SP_INLINE void sp_policy_key_init(struct sp_policy_key *key, const struct sp_policy_query *q)
-{
-	const union sp_addr_words *dst = (const union sp_addr_words *)&q->dst;
-	__u64 port = q->proto == 1 || q->proto == 58 ? 0 : SP_POLICY_BE16(q->dport_be);
-
-	key->word[SP_POLICY_WORD_SERVICE] = (__u64)q->proto << 16 | port;
-	if (sp_addr_is_v4(&q->dst)) {
-		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4;
-		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[1]) << 32;
-		key->word[SP_POLICY_WORD_DST_LOW] = 0;
-	} else {
-		key->word[SP_POLICY_WORD_WHO] = (__u64)q->user_id << 4 | SP_POLICY_SCOPE_V6;
-		key->word[SP_POLICY_WORD_DST_HIGH] = SP_POLICY_BE64(dst->w64[0]);
-		key->word[SP_POLICY_WORD_DST_LOW] = SP_POLICY_BE64(dst->w64[1]);
-	}
-}
-
-/* The verdict node that the key leads to, or NULL. */
+/* The verdict or choice that the key leads to, or NULL. */
 SP_INLINE const struct sp_policy_node *sp_policy_descend(const struct sp_policy_view *view,
 							 __u32 ref, const struct sp_policy_key *key)
 {
@@ -105,7 +52,7 @@ SP_INLINE const struct sp_policy_node *sp_policy_descend(const struct sp_policy_
 
 	for (i = 0; i <= SP_POLICY_STEPS && ref; i++) {
 		node = SP_POLICY_NODE(view, ref);
-		if (!node || node->kind == SP_POLICY_RULE)
+		if (!node || node->kind == SP_POLICY_RULE || node->kind == SP_POLICY_CHOICE)
 			return node;
 		if (node->kind != SP_POLICY_BRANCH)
 			break;
@@ -118,11 +65,43 @@ SP_INLINE const struct sp_policy_node *sp_policy_descend(const struct sp_policy_
 	return (void *)0;
 }
 
+/* From a choice to the verdict that holds now, or NULL. */
+SP_INLINE const struct sp_policy_node *sp_policy_settle(const struct sp_policy_view *view,
+							const struct sp_policy_node *node,
+							__u64 now_ns, __u64 *until_ns)
+{
+	__u32 ref;
+	int i;
+
+	for (i = 0; i < SP_POLICY_CHOICES && node && node->kind == SP_POLICY_CHOICE; i++) {
+		ref = node->miss;
+		if (sp_policy_holds(&node->choice, now_ns, until_ns))
+			ref = node->choice.verdict;
+		node = ref ? SP_POLICY_NODE(view, ref) : (void *)0;
+	}
+	return node && node->kind == SP_POLICY_RULE ? node : (void *)0;
+}
+
+/* The place of a tunnel that comes from addr; 0: no rule names it. */
+SP_INLINE __u32 sp_policy_place(const struct sp_policy_view *view, const struct sp_addr *addr)
+{
+	const struct sp_policy_node *node = SP_POLICY_NODE(view, 0);
+	struct sp_policy_query query = {.dst = *addr};
+	struct sp_policy_key key;
+
+	if (!node || node->kind != SP_POLICY_HEADER || !node->header.place_root)
+		return 0;
+	sp_policy_key_init(&key, &query);
+	node = sp_policy_descend(view, node->header.place_root, &key);
+	return node && node->kind == SP_POLICY_CHOICE ? node->choice.place : 0;
+}
+
 SP_INLINE void sp_policy_walk(const struct sp_policy_view *view, const struct sp_policy_query *q,
 			      struct sp_policy_answer *ret_answer)
 {
-	const struct sp_policy_node *header, *verdict = (void *)0;
+	const struct sp_policy_node *header, *verdict = (void *)0, *shadow = (void *)0;
 	struct sp_policy_answer answer = {.action = SP_ACTION_DENY, .reason = SP_R_POLICY_DEFAULT};
+	__u64 until_ns = ~0ull, shadow_ns = ~0ull;
 	struct sp_policy_key key;
 
 	sp_policy_key_init(&key, q);
@@ -131,18 +110,18 @@ SP_INLINE void sp_policy_walk(const struct sp_policy_view *view, const struct sp
 		if (sp_policy_descend(view, header->header.scope_root, &key))
 			key.word[SP_POLICY_WORD_WHO] |= SP_POLICY_SCOPE_INNER;
 		verdict = sp_policy_descend(view, header->header.rule_root, &key);
-	}
-	if (verdict) {
-		answer.reason = SP_R_POLICY_DENY;
-		if (verdict->rule.action == SP_ACTION_ALLOW) {
-			answer.action = SP_ACTION_ALLOW;
-			answer.reason = SP_R_NONE;
+		verdict = sp_policy_settle(view, verdict, q->now_ns, &until_ns);
+		if (header->header.shadow_root) {
+			shadow = sp_policy_descend(view, header->header.shadow_root, &key);
+			shadow = sp_policy_settle(view, shadow, q->now_ns, &shadow_ns);
 		}
-		answer.rule_id = verdict->rule.rule_id;
-		answer.pool_id = verdict->rule.pool_id;
-		answer.on_change = verdict->rule.on_change;
-		answer.log = verdict->rule.log;
 	}
+	if (verdict)
+		sp_policy_answer_init(&answer, &verdict->rule);
+	answer.until_ns = until_ns == ~0ull ? 0 : until_ns;
+	/* Behind the rule that decides it would have had nothing to say. */
+	if (shadow && (!verdict || shadow->rule.rule_id < answer.rule_id))
+		answer.shadow_id = shadow->rule.rule_id;
 	*ret_answer = answer;
 }
 

@@ -74,13 +74,16 @@ Test(config_diff, names_each_change_once)
 {
 	sandbox_enter();
 	expect_diff(base,
-		    HEAD "gateway = { name = \"gw2\"; workers = 2; };\n"
+		    HEAD "gateway = { name = \"gw2\"; workers = 2; rules_max = 99;\n"
+			 " policy_nodes_max = 2048; };\n"
 			 "groups = ( { name = \"staff\"; }, { name = \"lab\"; } );\n"
 			 "users = ( { name = \"alice\"; groups = [\"lab\", \"staff\"]; },\n"
 			 " { name = \"carol\"; limit = { up = \"1 Mbit/s\"; }; } );\n"
 			 "policy = ( " RULE("r2", "\"any\"") ",\n" RULE("r1", "\"lab\"") ",\n" RULE(
 				 "r3", "[\"alice\", \"carol\"]") " );\n",
 		    "changed gateway name: gw -> gw2\n"
+		    "changed gateway policy_nodes_max: (default) -> 2048 !\n"
+		    "changed gateway rules_max: (default) -> 99 !\n"
 		    "changed gateway workers: (default) -> 2 !\n"
 		    "changed users alice: groups: +lab\n"
 		    "removed users bob\n"

@@ -238,7 +238,7 @@ Test(config_mistakes, name_the_limit_that_was_passed)
 		{"services = (", "{ name = \"s%1$u\"; protocol = \"tcp\"; }", ");",
 		 SP_CONFIG_SERVICES_MAX,
 		 "a.conf:2: services: found 65537 entries, expected at most 65536"},
-		{"policy = (",
+		{"gateway = { rules_max = 100000; }; policy = (",
 		 "{ name = \"r%1$u\"; from = \"any\"; to = \"any\"; action = \"deny\"; }", ");",
 		 SP_CONFIG_RULES_MAX,
 		 "a.conf:2: policy: found 100001 entries, expected at most 100000"},

@@ -51,6 +51,7 @@ static inline struct sp_dataplane_config fixture_config(const char *pin_dir)
 		.sessions_max = 256,
 		.users_max = 32,
 		.policy_nodes_max = 128,
+		.rules_max = 7,
 		.workers = 2,
 	};
 }

@@ -26,7 +26,8 @@ Test(dataplane_open, a_fresh_gateway_is_closed_and_carries_the_abi)
 	cr_assert_eq(shared->gateway->open, 0);
 	cr_assert_eq(shared->gateway->workers, 2);
 	cr_assert_eq(shared->drop_lanes, shared->gateway->drop_lane_first_worker + 2);
-	cr_assert_eq(shared->buckets_max, 66);
+	cr_assert_eq(shared->buckets_max, 66 + 16, "of 32 users, then of 7 rules");
+	cr_assert_eq(shared->rule_buckets, 66);
 	cr_assert(!sp_dataplane_is_adopted(dp));
 	sp_dataplane_close(dp);
 }
@@ -37,12 +38,14 @@ Test(dataplane_open, shared_memory_is_writable_to_its_last_element)
 	struct sp_shared *shared = sp_dataplane_shared(dp);
 
 	shared->buckets[shared->buckets_max - 1].rate_bps = 1;
+	shared->hits[shared->drop_lanes * (shared->rules_max + 1) - 1].flows = 9;
 	shared->users[shared->users_max - 1].flow_max = 2;
 	shared->nexthops[SP_NEXTHOP_MAX - 1].mtu = 3;
 	shared->routes[SP_ROUTE_MAX - 1].metric = 4;
 	shared->policy[2 * shared->policy_nodes_max - 1].miss = 5;
 	shared->drops[shared->drop_lanes * SP_DROP_STRIDE - 1].packets = 6;
 	cr_assert_eq(shared->buckets[shared->buckets_max - 1].rate_bps, 1);
+	cr_assert_eq(shared->hits[shared->drop_lanes * (shared->rules_max + 1) - 1].flows, 9);
 	sp_dataplane_close(dp);
 }
 

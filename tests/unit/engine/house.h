@@ -73,7 +73,7 @@ static inline void house_rules(struct house *h, const struct rule *rules, uint32
 {
 	h->published.generation++;
 	h->published.serial++;
-	rules_apply(rules, count, h->published.generation, h->shared->policy,
+	rules_apply(rules, count, h->published.generation, h->now_ns, h->shared->policy,
 		    h->shared->policy_nodes_max);
 	__atomic_store_n(&h->shared->gateway->generation, h->published.generation,
 			 __ATOMIC_RELEASE);

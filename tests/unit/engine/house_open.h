@@ -12,6 +12,7 @@ static inline void house_open_maps(struct house *h)
 						   .sessions_max = 64,
 						   .users_max = 16,
 						   .policy_nodes_max = 1024,
+						   .rules_max = 15,
 						   .workers = 2};
 
 	if (geteuid() != 0)

@@ -12,6 +12,8 @@
 #include "policy/policy.h"
 #include "policy/tests.h"
 
+#define NODES_MAX 65536
+
 static struct sp_config_user users[] = {{.name = "alice", .id = 2}, {.name = "bob", .id = 3}};
 static struct sp_prefix prefixes[2];
 static struct sp_config_destination destinations[] = {
@@ -19,6 +21,7 @@ static struct sp_config_destination destinations[] = {
 	{.name = "lab", .prefixes = &prefixes[1], .prefix_count = 1},
 };
 static uint32_t first[] = {0}, second[] = {1};
+static uint64_t at_ns = 1; /* when tests are asked */
 
 static struct sp_config_rule rule(const char *name, uint32_t *from, uint32_t *to, bool allow,
 				  unsigned int line)
@@ -62,7 +65,7 @@ static struct sp_config config_of(struct sp_config_rule *rules, uint32_t count)
 static void compile(const struct sp_config *config, struct sp_policy_image *image,
 		    struct sp_policy_view *view)
 {
-	cr_assert_eq(sp_policy_compile(config, SP_POLICY_NODES_MAX, image, NULL), 0);
+	cr_assert_eq(sp_policy_compile(config, NODES_MAX, image, NULL), 0);
 	sp_policy_view_init(view, image->nodes, image->count);
 	cr_assert_gt(view->count, 0);
 }
@@ -77,7 +80,7 @@ static const char *outcome(struct sp_config *config, const struct sp_policy_view
 
 	config->tests = &test;
 	config->test_count = 1;
-	rc = sp_policy_test(config, sp_policy_judge_image, (void *)view, &failures);
+	rc = sp_policy_test(config, sp_policy_judge_image, (void *)view, at_ns, &failures);
 	cr_assert_eq(rc, failures.count ? -EINVAL : 0);
 	snprintf(text, sizeof(text), "%s", failures.count ? failures.list[0].text : "");
 	sp_config_errors_fini(&failures);
@@ -133,7 +136,7 @@ Test(policy_change, a_judge_that_cannot_answer_is_not_a_pass)
 
 	config.tests = tests;
 	config.test_count = 2;
-	cr_expect_eq(sp_policy_test(&config, judge_nobody, &asked_times, &failures), -ENODEV);
+	cr_expect_eq(sp_policy_test(&config, judge_nobody, &asked_times, 1, &failures), -ENODEV);
 	cr_expect_eq(asked_times, 1);
 	cr_expect_eq(failures.count, 0);
 }
@@ -161,6 +164,8 @@ Test(policy_change, tells_what_becomes_of_open_flows)
 		{2, SP_ON_CHANGE_KILL, 0, 2, SP_EFFECT_RULE, "new-name"},
 		{3, SP_ON_CHANGE_KILL, 0, 1, SP_EFFECT_CUT, "no-bob"},
 		{3, SP_ON_CHANGE_KEEP, 0, 1, SP_EFFECT_KEPT, "no-bob"},
+		{3, SP_ON_CHANGE_GRACE, 0, 1, SP_EFFECT_GRACE, "no-bob"},
+		{3, SP_FLOW_ENDING, 1, 2, SP_EFFECT_DOOMED, NULL},
 		{3, SP_ON_CHANGE_KILL, 0, 2, SP_EFFECT_CUT, NULL},
 		{3, SP_ON_CHANGE_KILL, 1, 2, SP_EFFECT_DOOMED, NULL},
 		{3, SP_ON_CHANGE_KEEP, 1, 2, SP_EFFECT_SAME, NULL}, /* kept already */
@@ -168,6 +173,8 @@ Test(policy_change, tells_what_becomes_of_open_flows)
 		/* A user who is gone has nothing. */
 		{9, SP_ON_CHANGE_KILL, 0, 1, SP_EFFECT_DOOMED, NULL},
 	};
+
+	const struct sp_policy_moment moment = {.now_ns = 1};
 
 	for (int i = 0; i < 3; i++)
 		compile(&configs[i], &images[i], &views[i]);
@@ -178,7 +185,7 @@ Test(policy_change, tells_what_becomes_of_open_flows)
 		const struct sp_policy_rule *decided;
 
 		cr_expect_eq(sp_policy_effect_of(&views[rows[i].from], &views[rows[i].to], &key,
-						 &flow, &a, &b),
+						 &flow, &moment, &a, &b),
 			     rows[i].effect, "row %zu", i);
 		decided = sp_policy_rule_of(&views[rows[i].to], &b);
 		cr_expect_eq(decided != NULL, rows[i].name != NULL, "row %zu", i);
@@ -187,4 +194,70 @@ Test(policy_change, tells_what_becomes_of_open_flows)
 	}
 	for (int i = 0; i < 3; i++)
 		sp_policy_image_fini(&images[i]);
+}
+
+/* Each image numbers its places anew, so each is asked by its own number. */
+Test(policy_change, asks_each_policy_for_its_own_place)
+{
+	struct sp_prefix home, office;
+	struct sp_config_rule before[] = {rule("alice-web", first, first, true, 10)};
+	struct sp_config_rule after[] = {rule("bob-web", second, first, true, 9),
+					 rule("alice-web", first, first, true, 10)};
+	struct sp_config configs[] = {config_of(before, 1), config_of(after, 2)};
+	struct sp_flow flow = {.user_id = 2};
+	struct sp_flow_key key = {.dst = prefixes[0].addr, .proto = IPPROTO_TCP};
+	struct sp_policy_moment moment = {.now_ns = 1};
+	struct sp_policy_image images[2];
+	struct sp_policy_view views[2];
+	struct sp_policy_answer a, b;
+
+	cr_assert_eq(sp_prefix_parse("198.51.100.0/24", &home), 0);
+	cr_assert_eq(sp_prefix_parse("192.0.2.0/24", &office), 0);
+	before[0].from_where = after[0].from_where = after[1].from_where = true;
+	before[0].from_prefixes = after[1].from_prefixes = &home;
+	after[0].from_prefixes = &office;
+	before[0].from_prefix_count = after[0].from_prefix_count = after[1].from_prefix_count = 1;
+	for (int i = 0; i < 2; i++)
+		compile(&configs[i], &images[i], &views[i]);
+	cr_assert_neq(sp_policy_place(&views[0], &home.addr),
+		      sp_policy_place(&views[1], &home.addr), "or the test says nothing");
+	moment.outer = &home.addr;
+	cr_expect_eq(sp_policy_effect_of(&views[0], &views[1], &key, &flow, &moment, &a, &b),
+		     SP_EFFECT_SAME);
+	moment.outer = &office.addr;
+	cr_expect_eq(sp_policy_effect_of(&views[0], &views[1], &key, &flow, &moment, &a, &b),
+		     SP_EFFECT_DOOMED);
+	moment.outer = NULL;
+	cr_expect_eq(sp_policy_effect_of(&views[0], &views[1], &key, &flow, &moment, &a, &b),
+		     SP_EFFECT_DOOMED);
+	for (int i = 0; i < 2; i++)
+		sp_policy_image_fini(&images[i]);
+}
+
+/* A file that is right at noon must not be refused by night. */
+Test(policy_change, a_test_holds_at_some_hour)
+{
+	const struct sp_policy_time noon = {.now_ns = 5000000000000,
+					    .realtime_ns = 1767614400000000000};
+	struct sp_config_rule rules[] = {rule("day", first, first, true, 10)};
+	struct sp_config config = config_of(rules, 1);
+	struct sp_policy_image image;
+	struct sp_policy_view view;
+
+	rules[0].schedule = (struct sp_config_schedule){
+		.zone = (char *)"UTC", .days = 0x7f, .from_min = 8 * 60, .to_min = 18 * 60};
+	cr_assert_eq(sp_policy_compile_at(&config, &noon, NODES_MAX, &image, NULL), 0);
+	sp_policy_view_init(&view, image.nodes, image.count);
+	for (uint64_t hour = 0; hour < 24; hour++) {
+		at_ns = noon.now_ns + hour * 3600000000000;
+		cr_expect_str_eq(outcome(&config, &view, asked(0, "tcp 203.0.113.5:1", true, 0)),
+				 "", "hour %d", (int)hour);
+		cr_expect_str_eq(outcome(&config, &view,
+					 asked(0, "tcp 203.0.113.5:1", false, UINT32_MAX)),
+				 "", "hour %d", (int)hour);
+		cr_expect_str_neq(outcome(&config, &view,
+					  asked(1, "tcp 203.0.113.5:1", true, UINT32_MAX)),
+				  "", "hour %d: never", (int)hour);
+	}
+	sp_policy_image_fini(&image);
 }

@@ -342,3 +342,45 @@ Test(policy_image, that_is_damaged_never_leads_outside, .timeout = 60)
 	sp_policy_image_fini(&image);
 	many_fini(&m);
 }
+
+static int compare_u32(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A feed: every address of it is found, and none beside it. */
+Test(policy_image, holds_a_million_addresses_in_one_destination, .timeout = 60)
+{
+	const uint32_t count = 1000000;
+	struct sp_prefix *feed = calloc(count, sizeof(*feed));
+	uint32_t *sorted = calloc(count, sizeof(*sorted)), hits = 0;
+	struct sp_policy_image image;
+	struct many m;
+
+	for (uint32_t i = 0; i < count; i++) {
+		sorted[i] = 0x0a000000u + (rnd(2) ? rnd(1u << 28) : i * 5);
+		feed[i] = (struct sp_prefix){.addr = sp_addr_from_v4(htonl(sorted[i])), .len = 128};
+	}
+	many_init(&m, 1);
+	m.destinations[0].prefixes = feed;
+	m.destinations[0].prefix_count = count;
+	image = compiled(&m, 1u << 22);
+	qsort(sorted, count, sizeof(*sorted), compare_u32);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t host = sorted[rnd(count)] + rnd(2);
+		struct sp_addr dst = sp_addr_from_v4(htonl(host));
+		bool held = bsearch(&host, sorted, count, sizeof(host), compare_u32);
+
+		cr_assert_eq(ask(image.nodes, image.count, &dst, 443).rule_id, held);
+		hits += held;
+	}
+	cr_expect_gt(hits, count / 2);
+	cr_expect_lt(hits, count);
+	cr_expect_leq(reads_of(&image, &feed[0].addr), 12);
+	sp_policy_image_fini(&image);
+	many_fini(&m);
+	free(feed);
+	free(sorted);
+}
