@@ -18,7 +18,7 @@
 #define EXIT_CONFIG 3
 
 static const char default_config[] = "/etc/sallyport/sallyport.conf";
-static const char default_pins[] = "/sys/fs/bpf/sallyport/v1";
+static const char default_pins[] = "/sys/fs/bpf/sallyport/v2";
 
 static void print_usage(FILE *to)
 {

@@ -18,7 +18,7 @@
 struct sp_dataplane;
 
 struct sp_dataplane_config {
-	const char *pin_dir; /* "/sys/fs/bpf/sallyport/v1"; NULL = pin nothing (tests) */
+	const char *pin_dir; /* "/sys/fs/bpf/sallyport/v2"; NULL = pin nothing (tests) */
 	uint32_t flows_max;
 	uint32_t sessions_max;
 	uint32_t users_max;

@@ -12,7 +12,7 @@
 #endif
 
 /* Bumped whenever a map's key, value or meaning changes; pins stand in a folder of this number. */
-#define SP_ABI_VERSION 1
+#define SP_ABI_VERSION 2
 
 #define SP_ABI_SIZE(type, bytes)                                                                \
 	_Static_assert(sizeof(type) == (bytes), "size of " #type " is part of the map schema"); \
