@@ -3,6 +3,7 @@
 #ifndef SP_ENGINE_PIPELINE_H
 #define SP_ENGINE_PIPELINE_H
 
+#include "engine/loss.h"
 #include "engine/worker.h"
 
 /* open.c: w->up is authenticated; those with an inner packet go on to sp_up_run. */
