@@ -7,7 +7,7 @@ check: $(BUILD)/gen/gateway.skel.h ## format, layers, sizes, words, headers, scr
 
 .PHONY: progrun lab
 progrun: $(PROGRUN_BIN) ## the XDP program through BPF_PROG_RUN (as root)
-	$(Q)for t in $(PROGRUN_BIN); do $$t || exit 1; done
+	$(Q)tests/criterion.sh $(PROGRUN_BIN)
 
 # LAB="core limits" runs only those scenarios; LAB_MB sizes the downloads.
 lab: all ## scenarios with real clients in network namespaces (as root); LAB="core" for one

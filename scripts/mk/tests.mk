@@ -49,5 +49,4 @@ $(BUILD)/tests/progrun/%: tests/progrun/%.c $(call lib,base) $(call lib,dataplan
 .PHONY: unit
 # make unit MOD=nat builds and runs the unit tests of one module.
 unit: $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)) ## unit tests; MOD=nat for one module's
-	$(Q)for t in $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)); do \
-		$$t || exit 1; done
+	$(Q)tests/criterion.sh $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN))
