@@ -21,6 +21,7 @@ DEPS_engine := base crypto dataplane session nat policy paths limits engine
 DEPS_control := base control
 DEPS_observe := base dataplane observe
 DEPS_history := base crypto history
+DEPS_store := base store
 DEPS_cli := base config crypto control policy cli
 DEPS_daemon := $(MODULES)
 

@@ -1,5 +1,5 @@
 # One archive for each folder of userspace/, and the programs linked from them.
-MODULES := base config crypto dataplane session nat policy paths limits tunnel/wireguard \
+MODULES := base config crypto dataplane store session nat policy paths limits tunnel/wireguard \
 	engine control observe history
 
 # Intel's IPsec-MB: x86-64 only, and not everywhere there. It has no pkg-config file.
@@ -37,7 +37,7 @@ $(call lib,cli): $(filter-out %/main.o,$(call obj,cli))
 
 # Which library a folder may use: one each, so that a replacement touches one folder.
 PKGS := libbpf libxdp libconfig libcrypto libmnl jansson libmicrohttpd libqrencode libsystemd \
-	libcap-ng libseccomp libmaxminddb
+	libcap-ng libseccomp libmaxminddb sqlite3
 LIBRARIES = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(if $(filter yes,$(IPSEC_MB)),-lIPSec_MB)
 GROUP = -Wl,--start-group $(LIBS) -Wl,--end-group
 
