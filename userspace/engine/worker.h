@@ -78,10 +78,10 @@ struct sp_worker_config {
 struct sp_worker {
 	struct sp_worker_config config;
 	struct sp_shared *shared;
-	struct sp_drop_cell *lane;
-	struct sp_rule_hit *hits;		     /* this worker's lane */
-	struct sp_drop_pace *paces;		     /* this worker's lane */
-	struct sp_forward_cell *forward;	     /* this worker's lane */
+	struct sp_drop_cell *lane; /* this worker's, as the next three */
+	struct sp_rule_hit *hits;
+	struct sp_drop_pace *paces;
+	struct sp_forward_cell *forward;
 	struct sp_engine_iface ifaces[SP_IFACE_MAX]; /* by slot; ifindex 0 = none */
 	struct sp_aead *aead;
 	struct sp_nat *nat;
@@ -123,8 +123,7 @@ struct sp_worker {
 	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;
 	bool event_waiting;
-	struct sp_ring events;
-	struct sp_ring drops; /* struct sp_drop_event, read by the clock */
+	struct sp_ring events, drops; /* of drops: struct sp_drop_event, read by the clock */
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
 	_Atomic uint64_t nat_exhausted, log_lost;
@@ -147,7 +146,5 @@ void sp_worker_finish(struct sp_worker *w);
 bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index);
 bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event);
-void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
-void sp_worker_out(struct sp_worker *w, const struct sp_out *out);
 
 #endif
