@@ -23,7 +23,9 @@
 
 #define LOOPBACK     1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
 #define LANES	     256
+#ifndef POLICY_NODES
 #define POLICY_NODES 32
+#endif
 #define TUNNEL	     (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
 
 /* One for each process: criterion forks for every test. */

@@ -92,7 +92,7 @@ static inline int ask(const struct sp_policy_image *image, uint32_t user_id, con
 /* What a policy is asked about, where from and when. */
 struct circumstances {
 	const struct moment *now;
-	struct sp_addr outer;
+	const struct sp_addr *outer; /* NULL: no tunnel */
 };
 
 #endif
