@@ -24,6 +24,7 @@ static void random_now(struct world *w, bool other_world)
 
 	start_s += HALF_MINUTE_S - start_s % 60;
 	moments_init(start_s);
+	start_s = moments[0].time_s;
 	if (other_world)
 		random_world(w);
 	else
@@ -38,6 +39,7 @@ static void random_now(struct world *w, bool other_world)
 			r->expires_s += A_WHILE_S;
 	}
 	compiled_at.now_ns = now_ns();
+	compiled_at.realtime_ns = (uint64_t)start_s * 1000000000ull;
 }
 
 /* The rule that decides by the model: -1 none, and *ret_reason what a denial counts as. */
