@@ -21,6 +21,7 @@ DEPS_engine := base crypto dataplane session nat policy paths limits engine
 DEPS_control := base control
 DEPS_observe := base dataplane observe
 DEPS_history := base crypto history
+DEPS_store := base store
 DEPS_cli := base config crypto control policy cli
 DEPS_daemon := $(MODULES)
 
@@ -51,3 +52,7 @@ $(BUILD)/tests/progrun/%: tests/progrun/%.c $(PROGRUN_LIBS)
 # make unit MOD=nat builds and runs the unit tests of one module.
 unit: $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)) ## unit tests; MOD=nat for one module's
 	$(Q)tests/criterion.sh $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN))
+
+.PHONY: mutate
+mutate: ## break one condition at a time: do the unit tests notice? SET="replay wireguard"
+	$(Q)tests/mutate/mutate.py $(BUILD) $(SET)
