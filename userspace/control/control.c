@@ -13,7 +13,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define IDLE_S 30.0 /* a client that neither asks nor reads for so long is dropped */
+#define ROWS_HEAD "{\"ok\":true,\"result\":["
+#define ROWS_TAIL "]}\n"
+#define IDLE_S	  30.0 /* a client that neither asks nor reads for so long is dropped */
 
 struct client {
 	struct sp_control *control;
@@ -24,6 +26,8 @@ struct client {
 	size_t line_bytes;
 	char *answer;
 	size_t answer_bytes, answer_sent;
+	struct sp_control_rows rows; /* more: of an answer that is not whole yet */
+	bool has_rows;		     /* some of them are sent */
 };
 
 struct sp_control {
@@ -35,7 +39,21 @@ struct sp_control {
 	struct client *clients;
 	unsigned int client_count;
 	uint32_t asker_uid;
+	struct sp_control_rows rows; /* what the handler answered with */
 };
+
+static void rows_end(struct sp_control_rows *rows)
+{
+	if (rows->more)
+		rows->done(rows->arg);
+	*rows = (struct sp_control_rows){0};
+}
+
+/* One answer at a time. */
+static bool client_is_busy(const struct client *c)
+{
+	return c->answer || c->rows.more;
+}
 
 static void client_close(struct client *c)
 {
@@ -50,6 +68,7 @@ static void client_close(struct client *c)
 	ev_io_stop(control->loop, &c->writable);
 	ev_timer_stop(control->loop, &c->idle);
 	close(c->readable.fd);
+	rows_end(&c->rows);
 	free(c->line);
 	free(c->answer);
 	free(c);
@@ -84,26 +103,68 @@ uint32_t sp_control_asker_uid(const struct sp_control *control)
 	return control->asker_uid;
 }
 
+void sp_control_answer_rows(struct sp_control *control, const struct sp_control_rows *rows)
+{
+	rows_end(&control->rows);
+	control->rows = *rows;
+}
+
+/* The answer, or its beginning when rows are to follow (control->rows). */
 static char *answer_line(struct sp_control *control, const char *line, size_t bytes)
 {
 	_cleanup_free_ char *error = NULL;
 	const char *command;
 	json_t *request, *result = NULL;
-	char *text;
 	int rc;
 
 	rc = sp_control_parse(line, bytes, &request, &command);
 	if (rc)
 		return answer_text(rc, NULL, "a request is one JSON object with a \"command\"");
 	rc = control->handler(control->arg, command, request, &result, &error);
-	text = answer_text(rc, result, error);
 	json_decref(request);
-	return text;
+	if (rc || result)
+		rows_end(&control->rows);
+	return control->rows.more ? strdup(ROWS_HEAD) : answer_text(rc, result, error);
 }
 
-/* Sends what the socket takes; the rest when it is writable. False: the client is gone. */
+/* The next rows into c->answer, which may stay empty. -errno: there is no answer to go on with. */
+static int client_refill(struct client *c)
+{
+	_cleanup_free_ char *rows = NULL;
+	json_t *list = json_array();
+	int more = list ? c->rows.more(c->rows.arg, list) : -ENOMEM, n;
+	bool is_empty = json_array_size(list) == 0;
+
+	if (more >= 0)
+		rows = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	if (!rows)
+		return more < 0 ? more : -ENOMEM;
+	/* Without the list's own brackets. */
+	n = asprintf(&c->answer, "%s%.*s%s", c->has_rows && !is_empty ? "," : "",
+		     (int)strlen(rows) - 2, rows + 1, more ? "" : ROWS_TAIL);
+	if (n < 0) {
+		c->answer = NULL;
+		return -ENOMEM;
+	}
+	c->answer_bytes = (size_t)n;
+	c->answer_sent = 0;
+	c->has_rows = c->has_rows || !is_empty;
+	if (!more)
+		rows_end(&c->rows);
+	return 0;
+}
+
+/*
+ * Sends what the socket takes; the rest, and further rows, when it is writable and the loop has
+ * come round. False: the client is gone.
+ */
 static bool client_flush(struct client *c)
 {
+	if (!c->answer && c->rows.more && client_refill(c)) {
+		client_close(c);
+		return false;
+	}
 	while (c->answer_sent < c->answer_bytes) {
 		ssize_t n = send(c->writable.fd, c->answer + c->answer_sent,
 				 c->answer_bytes - c->answer_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -119,9 +180,13 @@ static bool client_flush(struct client *c)
 		}
 		c->answer_sent += (size_t)n;
 	}
-	ev_io_stop(c->control->loop, &c->writable);
 	free(TAKE_PTR(c->answer));
 	c->answer_bytes = c->answer_sent = 0;
+	if (c->rows.more) {
+		ev_io_start(c->control->loop, &c->writable);
+		return true;
+	}
+	ev_io_stop(c->control->loop, &c->writable);
 	ev_io_start(c->control->loop, &c->readable);
 	return true;
 }
@@ -145,13 +210,18 @@ static bool client_serve(struct client *c)
 	c->line_bytes -= used;
 	memmove(c->line, c->line + used, c->line_bytes);
 	if (!text) {
+		rows_end(&c->control->rows);
 		client_close(c);
 		return false;
 	}
-	c->answer_bytes = strlen(text) + 1;
 	c->answer = text;
-	text[c->answer_bytes - 1] = '\n'; /* the terminator's place: sent by length */
+	c->answer_bytes = strlen(text);
 	c->answer_sent = 0;
+	c->rows = c->control->rows;
+	c->control->rows = (struct sp_control_rows){0};
+	c->has_rows = false;
+	if (!c->rows.more)
+		text[c->answer_bytes++] = '\n';	    /* the terminator's place: sent by length */
 	ev_io_stop(c->control->loop, &c->readable); /* one answer at a time */
 	return client_flush(c);
 }
@@ -170,11 +240,11 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	}
 	c->line_bytes += (size_t)n;
 	ev_timer_again(loop, &c->idle);
-	while (!c->answer && memchr(c->line, '\n', c->line_bytes)) {
+	while (!client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
 		if (!client_serve(c))
 			return;
 	}
-	if (!c->answer && c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (!client_is_busy(c) && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 
@@ -183,10 +253,8 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 	struct client *c = watcher->data;
 
 	ev_timer_again(loop, &c->idle);
-	while (client_flush(c) && !c->answer && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c))
-			return;
-		if (c->answer)
+	while (client_flush(c) && !client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
+		if (!client_serve(c) || client_is_busy(c))
 			return;
 	}
 }

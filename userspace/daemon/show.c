@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show peers, sessions, flows, rules, drops. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 #include "dataplane/drops.h"
 #include "sallyport/core/addr.h"
 
 #define FLOWS_SHOWN_MAX 100000
+#define ROWS_A_TURN	64   /* about a millisecond of them */
+#define PEERS_A_TURN	4096 /* looked for, whether they are there or not */
 
 static json_int_t age_s(uint64_t then_ns, uint64_t now_ns)
 {
@@ -62,15 +67,51 @@ static json_t *peer_of(struct sp_daemon *daemon, struct sp_peer_state *peer, uin
 			 live ? "up" : "down");
 }
 
-json_t *sp_show_peers(struct sp_daemon *daemon)
-{
-	struct sp_peer_state *peer, *next;
-	uint64_t now_ns = sp_clock_now_ns();
-	json_t *list = json_array();
+/* Peers by their ids, so that they may come and go between two turns. */
+struct peer_rows {
+	struct sp_daemon *daemon;
+	uint32_t next_id;
+	void (*add)(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+		    json_t *list);
+};
 
-	HASH_ITER (hh, daemon->peers, peer, next)
-		json_array_append_new(list, peer_of(daemon, peer, now_ns));
-	return list;
+static int more_peers(void *arg, json_t *list)
+{
+	struct peer_rows *rows = arg;
+	uint64_t now_ns = sp_clock_now_ns();
+	uint32_t looked_at = 0;
+
+	while (json_array_size(list) < ROWS_A_TURN && looked_at++ < PEERS_A_TURN &&
+	       rows->next_id <= rows->daemon->peer_limit) {
+		struct sp_peer_state *peer = sp_peer_by_id(rows->daemon, rows->next_id++);
+
+		if (peer)
+			rows->add(rows->daemon, peer, now_ns, list);
+	}
+	return rows->next_id <= rows->daemon->peer_limit;
+}
+
+static int begin_peers(struct sp_daemon *daemon,
+		       void (*add)(struct sp_daemon *, struct sp_peer_state *, uint64_t, json_t *))
+{
+	struct peer_rows *rows = calloc(1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	*rows = (struct peer_rows){.daemon = daemon, .next_id = 1, .add = add};
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_peers, free, rows});
+	return 0;
+}
+
+static void add_peer(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+		     json_t *list)
+{
+	json_array_append_new(list, peer_of(daemon, peer, now_ns));
+}
+
+int sp_show_peers(struct sp_daemon *daemon)
+{
+	return begin_peers(daemon, add_peer);
 }
 
 static json_t *session_of(struct sp_daemon *daemon, const struct sp_peer_state *peer,
@@ -94,29 +135,29 @@ static json_t *session_of(struct sp_daemon *daemon, const struct sp_peer_state *
 			 (json_int_t)session.packets);
 }
 
-json_t *sp_show_sessions(struct sp_daemon *daemon)
+static void add_sessions(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+			 json_t *list)
 {
-	struct sp_peer_state *peer, *next;
-	uint64_t now_ns = sp_clock_now_ns();
-	json_t *list = json_array();
-
-	HASH_ITER (hh, daemon->peers, peer, next) {
-		for (int i = 0; i < SP_KEYPAIRS_PER_PEER; i++) {
-			json_t *session =
-				peer->keypairs[i].local_index
-					? session_of(daemon, peer, &peer->keypairs[i], now_ns)
-					: NULL;
-			if (session)
-				json_array_append_new(list, session);
-		}
+	for (int i = 0; i < SP_KEYPAIRS_PER_PEER; i++) {
+		json_t *session = peer->keypairs[i].local_index
+					  ? session_of(daemon, peer, &peer->keypairs[i], now_ns)
+					  : NULL;
+		if (session)
+			json_array_append_new(list, session);
 	}
-	return list;
+}
+
+int sp_show_sessions(struct sp_daemon *daemon)
+{
+	return begin_peers(daemon, add_sessions);
 }
 
 struct flow_listing {
 	struct sp_daemon *daemon;
-	json_t *list;
+	json_t *list; /* of this turn */
 	uint64_t now_ns;
+	struct sp_flow_walk walk;
+	uint32_t shown;
 };
 
 static const char *protocol_name(uint8_t proto, char buf[static 8])
@@ -195,16 +236,29 @@ static int list_flow(const struct sp_flow_key *key, const struct sp_flow *flow, 
 			  "packets_up", (json_int_t)flow->packets, "bytes_up",
 			  (json_int_t)flow->bytes, "packets_down", (json_int_t)reply.packets,
 			  "bytes_down", (json_int_t)reply.bytes));
-	return json_array_size(l->list) >= FLOWS_SHOWN_MAX;
+	return ++l->shown >= FLOWS_SHOWN_MAX;
 }
 
-json_t *sp_show_flows(struct sp_daemon *daemon)
+static int more_flows(void *arg, json_t *list)
 {
-	struct flow_listing listing = {
-		.daemon = daemon, .list = json_array(), .now_ns = sp_clock_now_ns()};
+	struct flow_listing *l = arg;
+	int more;
 
-	sp_dataplane_flow_each(daemon->dataplane, list_flow, &listing);
-	return listing.list;
+	l->list = list;
+	l->now_ns = sp_clock_now_ns();
+	more = sp_dataplane_flow_step(l->daemon->dataplane, &l->walk, list_flow, l);
+	return l->shown >= FLOWS_SHOWN_MAX ? 0 : more;
+}
+
+int sp_show_flows(struct sp_daemon *daemon)
+{
+	struct flow_listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->daemon = daemon;
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_flows, free, l});
+	return 0;
 }
 
 /* The names a rule was written with, as one word list. */
