@@ -117,9 +117,11 @@ static const struct {
 	const char *command;
 	json_t *(*answer)(struct sp_daemon *daemon);
 } commands[] = {
-	{"status", sp_show_status},    {"version", answer_version},
-	{"metrics", answer_metrics},   {"show rules", sp_show_rules},
-	{"show drops", sp_show_drops}, {"show interfaces", sp_show_interfaces},
+	{"status", sp_show_status},
+	{"version", answer_version},
+	{"metrics", answer_metrics},
+	{"show drops", sp_show_drops},
+	{"show interfaces", sp_show_interfaces},
 	{"history", sp_show_history},
 };
 
@@ -131,6 +133,7 @@ static const struct {
 	{"show sessions", sp_show_sessions},
 	{"show peers", sp_show_peers},
 	{"show flows", sp_show_flows},
+	{"show rules", sp_show_rules},
 };
 
 int sp_daemon_on_request(void *arg, const char *command, const json_t *request, json_t **ret_result,

@@ -304,49 +304,76 @@ static json_t *service_of(const struct sp_config *config, const struct sp_config
 	return list;
 }
 
-struct rule_flows {
-	uint32_t *counts; /* by rule id */
-	uint32_t max;
+/* The flows of each rule are counted first, then the rules are told, some a turn. */
+struct rule_rows {
+	struct sp_daemon *daemon;
+	const struct sp_config *config; /* as it was: a reload in between ends the list */
+	struct sp_flow_walk walk;
+	bool is_counted;
+	uint32_t next, max;
+	uint32_t counts[]; /* by rule id */
 };
 
 static int count_rule_flow(const struct sp_flow_key *key, const struct sp_flow *flow, void *arg)
 {
-	struct rule_flows *flows = arg;
+	struct rule_rows *rows = arg;
 
-	if (flow->side == SP_FLOW_ORIGINAL && flow->rule_id <= flows->max)
-		flows->counts[flow->rule_id]++;
+	if (flow->side == SP_FLOW_ORIGINAL && flow->rule_id <= rows->max)
+		rows->counts[flow->rule_id]++;
 	return 0;
 }
 
-json_t *sp_show_rules(struct sp_daemon *daemon)
+static json_t *rule_of(struct sp_daemon *daemon, uint32_t i, uint32_t flows)
 {
 	const struct sp_config *config = daemon->config;
-	struct rule_flows flows = {.max = config->rule_count};
-	json_t *list = json_array();
+	const struct sp_config_rule *rule = &config->rules[i];
+	const char *pool = rule->pool < config->pool_count ? config->pools[rule->pool].name : "";
+	const char *action = rule->allow ? "allow" : rule->reject ? "reject" : "deny";
+	json_t *numbers = sp_rule_numbers(daemon, rule);
+	json_t *row = json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
+				(int)i + 1, "name", rule->name, "file", rule->source.file, "line",
+				(int)rule->source.line, "action", action, "from",
+				from_of(config, rule), "to", to_of(config, rule), "service",
+				service_of(config, rule), "egress", pool, "flows", (int)flows);
 
-	flows.counts = calloc(config->rule_count + 1, sizeof(*flows.counts));
-	if (flows.counts)
-		sp_dataplane_flow_each(daemon->dataplane, count_rule_flow, &flows);
-	for (uint32_t i = 0; i < config->rule_count; i++) {
-		const struct sp_config_rule *rule = &config->rules[i];
-		const char *pool =
-			rule->pool < config->pool_count ? config->pools[rule->pool].name : "";
+	json_object_update(row, numbers);
+	json_decref(numbers);
+	return row;
+}
 
-		const char *action = rule->allow ? "allow" : rule->reject ? "reject" : "deny";
-		json_t *numbers = sp_rule_numbers(daemon, rule);
-		json_t *row = json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
-					(int)i + 1, "name", rule->name, "file", rule->source.file,
-					"line", (int)rule->source.line, "action", action, "from",
-					from_of(config, rule), "to", to_of(config, rule), "service",
-					service_of(config, rule), "egress", pool, "flows",
-					flows.counts ? (int)flows.counts[i + 1] : 0);
+static int more_rules(void *arg, json_t *list)
+{
+	struct rule_rows *rows = arg;
+	int more;
 
-		json_object_update(row, numbers);
-		json_decref(numbers);
-		json_array_append_new(list, row);
+	if (rows->config != rows->daemon->config)
+		return -EAGAIN;
+	if (!rows->is_counted) {
+		more = sp_dataplane_flow_step(rows->daemon->dataplane, &rows->walk, count_rule_flow,
+					      rows);
+		rows->is_counted = more == 0;
+		return more < 0 ? more : 1;
 	}
-	free(flows.counts);
-	return list;
+	while (json_array_size(list) < ROWS_A_TURN && rows->next < rows->max) {
+		json_array_append_new(list, rule_of(rows->daemon, rows->next,
+						    rows->counts[rows->next + 1]));
+		rows->next++;
+	}
+	return rows->next < rows->max;
+}
+
+int sp_show_rules(struct sp_daemon *daemon)
+{
+	uint32_t max = daemon->config->rule_count;
+	struct rule_rows *rows = calloc(1, sizeof(*rows) + (max + 1) * sizeof(rows->counts[0]));
+
+	if (!rows)
+		return -ENOMEM;
+	rows->daemon = daemon;
+	rows->config = daemon->config;
+	rows->max = max;
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_rules, free, rows});
+	return 0;
 }
 
 json_t *sp_show_drops(struct sp_daemon *daemon)
