@@ -74,6 +74,7 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(policy_nodes_max),
 	 .min = 1024,
 	 .max = SP_CONFIG_POLICY_NODES_MAX},
+	{.key = "records", .read = sp_config_records_read, .offset = AT(records)},
 	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
 	{.key = "transmit",
@@ -95,6 +96,8 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	gateway->handshakes_per_s = 20;
 	gateway->rules_max = 4096;
 	gateway->policy_nodes_max = 65536;
+	gateway->records = (struct sp_config_records){
+		.enabled = true, .keep_s = 30 * 86400, .size_bytes = 256ull << 20};
 }
 
 void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *setting)

@@ -172,6 +172,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 		return;
 	sp_attachments_close(dp);
 	ring_buffer__free(dp->events);
+	ring_buffer__free(dp->records);
 	for (int i = 0; i < SP_MAP_COUNT; i++) {
 		if (dp->mapped[i])
 			munmap(dp->mapped[i], dp->mapped_bytes[i]);

@@ -9,6 +9,7 @@
 #include "engine/fragments.h"
 #include "engine/frames.h"
 #include "engine/transmit.h"
+#include "sallyport/abi/record.h"
 #include "sallyport/core/packet.h"
 #include "sallyport/core/policy.h"
 
@@ -66,6 +67,7 @@ struct sp_worker_config {
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
 	uint32_t frames, flows_max;
+	uint32_t records_max; /* 0: no flow records */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
@@ -120,6 +122,8 @@ struct sp_worker {
 	uint16_t ip_id;
 	bool event_waiting;
 	struct sp_ring events;
+	struct sp_ring records; /* struct sp_record */
+	uint64_t denied_ns;	/* the last denial that was told */
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
 	_Atomic uint64_t nat_exhausted, log_lost;

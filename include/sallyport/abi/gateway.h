@@ -18,9 +18,10 @@ struct sp_gateway {
 	__u32 drop_lane_first_worker; /* lanes below are XDP's CPUs */
 	__u32 policy_nodes_max;	      /* of one half of the image */
 	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
-	__u32 pad;
+	__u32 records;		      /* 1: flow records are kept */
+	__u64 records_lost;	      /* by XDP: the ring to the daemon was full */
 };
-SP_ABI_SIZE(struct sp_gateway, 64);
+SP_ABI_SIZE(struct sp_gateway, 72);
 
 /* sp_sources[source address, IPv6 cut to /64]: handshake rate, LRU since it may forget. */
 struct sp_source {
