@@ -48,6 +48,17 @@ ifeq ($(IPSEC_MB),yes)
 $(BUILD)/userspace/crypto/aead_select.o: $(BUILD)/userspace/crypto/aead_ipsec_mb.o
 endif
 
+# Who says the version: these, and nobody else, are compiled anew for another commit.
+SAYS_VERSION := $(addprefix $(BUILD)/userspace/,daemon/request.o daemon/metrics.o daemon/main.o \
+	daemon/status.o cli/command.o)
+$(SAYS_VERSION): DEFS += -include $(BUILD)/gen/version.h
+$(SAYS_VERSION): $(BUILD)/gen/version.h
+.PHONY: version
+$(BUILD)/gen/version.h: version
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#define SP_VERSION "$(VERSION)$(if $(GIT_ID),-$(GIT_ID))"' >$@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 # Objects that need the skeleton's header.
 $(call obj,dataplane): $(BUILD)/gen/gateway.skel.h
 

@@ -35,6 +35,9 @@ static const struct sp_cli_command commands[] = {
 	{"show rules", "", "the policy in force, with its file and line", sp_cli_ask,
 	 .needs_daemon = true},
 	{"show drops", "", "what was dropped, and why", sp_cli_ask, .needs_daemon = true},
+	{"why", "[--user USER] [--last N] [--reason REASON]",
+	 "the last drops in words: who, what, by which rule, what to do", sp_cli_why,
+	 .options = SP_CLI_USER | SP_CLI_LAST | SP_CLI_REASON, .needs_daemon = true},
 	{"show interfaces", "", "how the program is attached", sp_cli_ask, .needs_daemon = true},
 	{"who", "ADDRESS[:PORT] [--protocol tcp|udp|icmp] [--at TIME]",
 	 "user, device and flow behind an outside address, now or then", sp_cli_who, .args_min = 1,
@@ -119,6 +122,7 @@ static const struct option long_options[] = {
 	{"protocol", required_argument, NULL, SP_CLI_PROTOCOL << 8},
 	{"for", required_argument, NULL, SP_CLI_FOR << 8},
 	{"zone", required_argument, NULL, SP_CLI_ZONE << 8},
+	{"reason", required_argument, NULL, SP_CLI_REASON << 8},
 	{NULL, 0, NULL, 0},
 };
 
@@ -155,6 +159,9 @@ static void take_option(struct sp_cli *cli, int option)
 		break;
 	case SP_CLI_ZONE:
 		cli->zone = optarg;
+		break;
+	case SP_CLI_REASON:
+		cli->reason = optarg;
 		break;
 	}
 }

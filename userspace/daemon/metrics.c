@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/records.h"
+#include "dataplane/drops.h"
 #include "observe/metrics.h"
 
 static const char *const directions[] = {"up", "down", "host"};

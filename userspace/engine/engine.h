@@ -97,6 +97,12 @@ unsigned int sp_engine_events(struct sp_engine *engine, struct sp_engine_event *
 unsigned int sp_engine_records(struct sp_engine *engine,
 			       void (*cb)(const struct sp_record *record, void *arg), void *arg,
 			       unsigned int max);
+/*
+ * Drops that the workers tell of; nobody is woken by them: read them by the clock. The number, at
+ * most max.
+ */
+unsigned int sp_engine_drops(struct sp_engine *engine, struct sp_drop_event *ret_events,
+			     unsigned int max);
 
 struct sp_worker_stats {
 	uint64_t loops, packets_up, packets_down, bytes_up, bytes_down, polls;

@@ -57,6 +57,8 @@ Test(config_reading, fills_in_the_defaults)
 	cr_expect(config->gateway.records.enabled);
 	cr_expect_eq(config->gateway.records.keep_s, 30 * 86400);
 	cr_expect_eq(config->gateway.records.size_bytes, 256 << 20);
+	cr_expect_eq(config->gateway.drop_events, 50);
+	cr_expect_eq(config->gateway.log_drops, 0);
 	cr_expect_eq(config->wireguards[0].mtu, 1420);
 	cr_expect_eq(config->users[0].flows_max, 8192);
 	cr_expect_eq(config->users[0].limit.up_bps, 0);
