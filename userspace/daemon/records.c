@@ -70,14 +70,15 @@ static void take(const struct sp_record *record, void *arg)
 void sp_daemon_collect_records(struct sp_daemon *daemon)
 {
 	uint64_t start_ns = sp_clock_now_ns();
-	unsigned int n;
+	uint32_t tunnel, plain;
 
 	if (!daemon->records)
 		return;
 	do {
-		n = sp_engine_records(daemon->engine, take, daemon, COLLECT_BATCH);
-		sp_dataplane_records(daemon->dataplane, COLLECT_BATCH);
-	} while (n == COLLECT_BATCH && sp_clock_now_ns() - start_ns < COLLECT_NS);
+		tunnel = sp_engine_records(daemon->engine, take, daemon, COLLECT_BATCH);
+		plain = sp_dataplane_records(daemon->dataplane, COLLECT_BATCH);
+	} while ((tunnel == COLLECT_BATCH || plain == COLLECT_BATCH) &&
+		 sp_clock_now_ns() - start_ns < COLLECT_NS);
 }
 
 void sp_daemon_record_end(struct sp_daemon *daemon, const struct sp_flow_key *key,

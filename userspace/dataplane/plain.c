@@ -275,10 +275,11 @@ int sp_dataplane_records_open(struct sp_dataplane *dp,
 	return dp->records ? 0 : -errno;
 }
 
-void sp_dataplane_records(struct sp_dataplane *dp, uint32_t max)
+uint32_t sp_dataplane_records(struct sp_dataplane *dp, uint32_t max)
 {
 	if (!dp->records || !max)
-		return;
+		return 0;
 	dp->records_left = max;
 	ring_buffer__consume(dp->records);
+	return max - dp->records_left;
 }

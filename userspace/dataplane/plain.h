@@ -60,9 +60,9 @@ int sp_dataplane_events(struct sp_dataplane *dp);
 int sp_dataplane_events_open(struct sp_dataplane *dp,
 			     void (*cb)(const struct sp_event *event, void *arg), void *arg);
 
-/* Plain flows that began, ended or were denied. Nobody is woken: look often. max at a time. */
+/* Plain flows that began, ended or were denied. Nobody is woken: look often. The number, at most max. */
 int sp_dataplane_records_open(struct sp_dataplane *dp,
 			      void (*cb)(const struct sp_record *record, void *arg), void *arg);
-void sp_dataplane_records(struct sp_dataplane *dp, uint32_t max);
+uint32_t sp_dataplane_records(struct sp_dataplane *dp, uint32_t max);
 
 #endif
