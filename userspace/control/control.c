@@ -28,6 +28,7 @@ struct client {
 	size_t answer_bytes, answer_sent;
 	struct sp_control_rows rows; /* more: of an answer that is not whole yet */
 	bool has_rows;		     /* some of them are sent */
+	uint64_t ticket;	     /* its answer comes later; 0: nothing is owed */
 };
 
 struct sp_control {
@@ -40,6 +41,8 @@ struct sp_control {
 	unsigned int client_count;
 	uint32_t asker_uid;
 	struct sp_control_rows rows; /* what the handler answered with */
+	struct client *asker;	     /* inside the handler */
+	uint64_t last_ticket;
 };
 
 static void rows_end(struct sp_control_rows *rows)
@@ -52,7 +55,7 @@ static void rows_end(struct sp_control_rows *rows)
 /* One answer at a time. */
 static bool client_is_busy(const struct client *c)
 {
-	return c->answer || c->rows.more;
+	return c->answer || c->ticket || c->rows.more;
 }
 
 static void client_close(struct client *c)
@@ -109,7 +112,15 @@ void sp_control_answer_rows(struct sp_control *control, const struct sp_control_
 	control->rows = *rows;
 }
 
-/* The answer, or its beginning when rows are to follow (control->rows). */
+uint64_t sp_control_defer(struct sp_control *control)
+{
+	return control->asker->ticket = ++control->last_ticket;
+}
+
+/*
+ * The answer, or its beginning when rows are to follow (control->rows). NULL: no memory, or the
+ * answer comes later.
+ */
 static char *answer_line(struct sp_control *control, const char *line, size_t bytes)
 {
 	_cleanup_free_ char *error = NULL;
@@ -122,8 +133,10 @@ static char *answer_line(struct sp_control *control, const char *line, size_t by
 		return answer_text(rc, NULL, "a request is one JSON object with a \"command\"");
 	rc = control->handler(control->arg, command, request, &result, &error);
 	json_decref(request);
-	if (rc || result)
+	if (rc || result || control->asker->ticket)
 		rows_end(&control->rows);
+	if (control->asker->ticket)
+		return NULL;
 	return control->rows.more ? strdup(ROWS_HEAD) : answer_text(rc, result, error);
 }
 
@@ -191,6 +204,21 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
+/* Takes over text; NULL: no memory. False: the client is gone. */
+static bool client_send(struct client *c, char *text)
+{
+	if (!text) {
+		client_close(c);
+		return false;
+	}
+	c->answer = text;
+	c->answer_bytes = strlen(text);
+	c->answer_sent = 0;
+	if (!c->rows.more)
+		text[c->answer_bytes++] = '\n'; /* the terminator's place: sent by length */
+	return client_flush(c);
+}
+
 /* Answers the first whole line, if there is one. False: the client is gone. */
 static bool client_serve(struct client *c)
 {
@@ -206,24 +234,47 @@ static bool client_serve(struct client *c)
 	}
 	used = (size_t)(end - c->line) + 1;
 	c->control->asker_uid = uid_of(c->readable.fd);
+	c->control->asker = c;
 	text = answer_line(c->control, c->line, used - 1);
 	c->line_bytes -= used;
 	memmove(c->line, c->line + used, c->line_bytes);
-	if (!text) {
-		rows_end(&c->control->rows);
-		client_close(c);
-		return false;
+	ev_io_stop(c->control->loop, &c->readable); /* one answer at a time */
+	if (c->ticket) {
+		ev_timer_stop(c->control->loop, &c->idle);
+		return true;
 	}
-	c->answer = text;
-	c->answer_bytes = strlen(text);
-	c->answer_sent = 0;
 	c->rows = c->control->rows;
 	c->control->rows = (struct sp_control_rows){0};
 	c->has_rows = false;
-	if (!c->rows.more)
-		text[c->answer_bytes++] = '\n';	    /* the terminator's place: sent by length */
-	ev_io_stop(c->control->loop, &c->readable); /* one answer at a time */
-	return client_flush(c);
+	return client_send(c, text);
+}
+
+/* Whole lines that wait behind the one just answered. False: the client is gone. */
+static bool client_go_on(struct client *c)
+{
+	while (!client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
+		if (!client_serve(c))
+			return false;
+	}
+	return true;
+}
+
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error)
+{
+	char *text = answer_text(rc, result, error);
+	struct client *c = control->clients;
+
+	while (c && c->ticket != ticket)
+		c = c->next;
+	if (!c) {
+		free(text);
+		return;
+	}
+	c->ticket = 0;
+	ev_timer_again(control->loop, &c->idle);
+	if (client_send(c, text))
+		client_go_on(c);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -240,11 +291,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	}
 	c->line_bytes += (size_t)n;
 	ev_timer_again(loop, &c->idle);
-	while (!client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c))
-			return;
-	}
-	if (!client_is_busy(c) && c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (client_go_on(c) && !client_is_busy(c) && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 
@@ -253,10 +300,8 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 	struct client *c = watcher->data;
 
 	ev_timer_again(loop, &c->idle);
-	while (client_flush(c) && !client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c) || client_is_busy(c))
-			return;
-	}
+	if (client_flush(c))
+		client_go_on(c);
 }
 
 static void on_idle(struct ev_loop *loop, ev_timer *timer, int events)

@@ -37,6 +37,14 @@ struct sp_control_rows {
 };
 /* Only inside the handler, which then returns 0 without a result: the rows are the result. */
 void sp_control_answer_rows(struct sp_control *control, const struct sp_control_rows *rows);
+/*
+ * For what takes longer than the loop may: the handler defers, answers -EINPROGRESS, and somebody
+ * calls answer with the ticket later, on the loop. A client that is gone by then is no error. Takes
+ * over result.
+ */
+uint64_t sp_control_defer(struct sp_control *control);
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error);
 /* Who asked (SO_PEERCRED); UINT32_MAX: not known. Only inside the handler. */
 uint32_t sp_control_asker_uid(const struct sp_control *control);
 
