@@ -125,7 +125,7 @@ __attribute__((noinline)) int sp_plain_nat(void)
 	if (!s)
 		return SP_R_NAT_NO_POOL;
 	key.user_id = s->user_id;
-	key.pool_id = s->answer.pool_id;
+	key.pool_id = (__u16)s->pool_id;
 	key.version = sp_addr_is_v4(&s->key.src) ? 4 : 6;
 	egress = bpf_map_lookup_elem(&sp_egress, &key);
 	if (!egress)

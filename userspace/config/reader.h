@@ -18,6 +18,7 @@ enum sp_config_section_id { /* in the order of reading: a section refers only to
 	SP_SECTION_DESTINATION,
 	SP_SECTION_SERVICE,
 	SP_SECTION_POOL,
+	SP_SECTION_PATH,
 	SP_SECTION_RULE,
 	SP_SECTION_TEST,
 	SP_SECTION_COUNT,
@@ -84,7 +85,7 @@ struct sp_config_section {
 };
 extern const struct sp_config_section sp_config_ifaces, sp_config_wireguards, sp_config_groups,
 	sp_config_users, sp_config_zones, sp_config_peers, sp_config_destinations,
-	sp_config_services, sp_config_pools, sp_config_rules, sp_config_tests;
+	sp_config_services, sp_config_pools, sp_config_paths, sp_config_rules, sp_config_tests;
 
 #define SP_MEMBER(object, type, offset) (*(type *)((char *)(object) + (offset)))
 
@@ -145,5 +146,9 @@ const char *sp_config_words_hint(const char *const *words, uint32_t count, const
 
 /* check.c: what objects of different sections owe each other. */
 void sp_config_check(struct sp_config_reader *r);
+/* The setting of a key, or of its group when the key is missing: where to point at. */
+config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
+				     uint32_t index, const char *key);
+void sp_config_check_paths(struct sp_config_reader *r); /* check_path.c */
 
 #endif

@@ -57,6 +57,8 @@ struct sp_config_rule {
 	uint32_t hit_id;		 /* index + 1, unless the daemon keeps an older one */
 	uint32_t bucket_up, bucket_down; /* of the limit, by the daemon; 0 = unlimited */
 	uint32_t pool;			 /* index in config->pools, or UINT32_MAX */
+	uint32_t *paths;		 /* indexes in config->paths, tried in order */
+	uint32_t path_count;		 /* 0: the routing table */
 	struct sp_config_source source;
 };
 

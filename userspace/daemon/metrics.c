@@ -44,7 +44,7 @@ static void add_drops(struct sp_metrics *m, struct sp_daemon *daemon)
 	sp_dataplane_drops_collect(daemon->dataplane, &totals);
 	sp_metrics_family(m, "drop_packets_total", SP_METRIC_COUNTER, "Packets dropped.");
 	for (int r = 1; r < SP_R_COUNT; r++) {
-		for (int d = 0; d < SP_DIR_COUNT; d++)
+		for (int d = 0; labels[r] && d < SP_DIR_COUNT; d++)
 			sp_metrics_sample(m, (double)totals.cell[d][r].packets,
 					  "reason=\"%s\",direction=\"%s\"", labels[r],
 					  directions[d]);

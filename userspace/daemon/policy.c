@@ -224,6 +224,8 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 		rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses,
 						 plan->address_count);
 	if (!rc)
+		rc = sp_daemon_put_paths(daemon, config);
+	if (!rc)
 		rc = sp_zones_put(daemon, config, plan->pools);
 	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
@@ -239,6 +241,7 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 	daemon->compiled_ns = sp_clock_now_ns();
 	daemon->compiled_offset_ns = clock_offset_ns();
 	sp_zones_retire(daemon, config);
+	sp_daemon_retire_paths(daemon, config);
 	return 0;
 }
 
@@ -281,6 +284,10 @@ void sp_daemon_renew_policy(struct sp_daemon *daemon)
 
 int sp_daemon_restore_pools(struct sp_daemon *daemon)
 {
-	return sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
-					   daemon->pool_address_count);
+	int rc = sp_daemon_put_paths(daemon, daemon->config);
+
+	sp_daemon_retire_paths(daemon, daemon->config);
+	return rc ? rc
+		  : sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
+						daemon->pool_address_count);
 }

@@ -112,6 +112,7 @@ static const struct {
 	{"show peers", sp_show_peers},
 	{"show flows", sp_show_flows},
 	{"show rules", sp_show_rules},
+	{"show paths", sp_show_paths},
 	{"show drops", sp_show_drops},
 	{"show interfaces", sp_show_interfaces},
 	{"history", sp_show_history},

@@ -121,6 +121,7 @@ struct sp_daemon {
 	uint32_t sweep_at;
 	struct sp_user_state *users;
 	struct sp_rule_state *rules;
+	uint32_t path_cursor;
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 

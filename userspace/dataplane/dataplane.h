@@ -68,6 +68,7 @@ struct sp_shared {
 	struct sp_bucket *buckets; /* of users, then of rules */
 	struct sp_user *users;
 	struct sp_nexthop *nexthops;
+	struct sp_path *paths;
 	struct sp_route *routes;
 	struct sp_drop_cell *drops;
 	struct sp_policy_node *policy; /* both halves, policy_nodes_max each */

@@ -24,6 +24,7 @@ static const struct {
 	[SP_MAP_INNER] = {"sp_inner", sizeof(struct sp_lpm_key), sizeof(struct sp_inner)},
 	[SP_MAP_ROUTES] = {"sp_routes", 4, sizeof(struct sp_route)},
 	[SP_MAP_NEXTHOPS] = {"sp_nexthops", 4, sizeof(struct sp_nexthop)},
+	[SP_MAP_PATHS] = {"sp_paths", 4, sizeof(struct sp_path)},
 	[SP_MAP_NEIGHBOURS] = {"sp_neighbours", sizeof(struct sp_neighbour_key),
 			       sizeof(struct sp_neighbour)},
 	[SP_MAP_SOURCES] = {"sp_sources", sizeof(struct sp_addr), sizeof(struct sp_source)},
