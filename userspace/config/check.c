@@ -9,7 +9,7 @@
 #include "sallyport/core/addr.h"
 
 config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
-				  uint32_t index, const char *key)
+				     uint32_t index, const char *key)
 {
 	config_setting_t *item = r->items[id][index];
 	config_setting_t *member =
@@ -122,7 +122,8 @@ static void check_against_gateway(struct sp_config_reader *r, uint32_t peer,
 		for (uint32_t a = 0; a < wg->address_count; a++) {
 			if (!sp_config_prefix_contains(prefix, &wg->addresses[a].addr))
 				continue;
-			sp_config_mistake(r, sp_config_place_of(r, SP_SECTION_PEER, peer, "addresses"),
+			sp_config_mistake(r,
+					  sp_config_place_of(r, SP_SECTION_PEER, peer, "addresses"),
 					  "found %s, expected addresses without %s, which is the "
 					  "gateway's own",
 					  sp_prefix_format(prefix, text),
@@ -160,7 +161,9 @@ static void check_own_addresses(struct sp_config_reader *r, uint32_t index)
 				if (!sp_addr_equal(addr, &wgs[w].addresses[b].addr))
 					continue;
 				sp_config_mistake(
-					r, sp_config_place_of(r, SP_SECTION_WIREGUARD, index, "addresses"),
+					r,
+					sp_config_place_of(r, SP_SECTION_WIREGUARD, index,
+							   "addresses"),
 					"found %s twice, expected each inner address once",
 					sp_addr_format(addr, text));
 			}
@@ -180,15 +183,18 @@ static void check_wireguards(struct sp_config_reader *r)
 			const struct sp_config_wireguard *other = &config->wireguards[j];
 
 			if (wg->port && wg->port == other->port)
-				sp_config_mistake(r, sp_config_place_of(r, SP_SECTION_WIREGUARD, i, "port"),
-						  "found %u, expected a port that no other "
-						  "listener has (line %u)",
-						  wg->port, other->source.line);
+				sp_config_mistake(
+					r, sp_config_place_of(r, SP_SECTION_WIREGUARD, i, "port"),
+					"found %u, expected a port that no other "
+					"listener has (line %u)",
+					wg->port, other->source.line);
 			if (!sp_key_is_zero(&wg->private_key) &&
 			    sp_secret_equal(&wg->private_key, &other->private_key,
 					    sizeof(wg->private_key)))
 				sp_config_mistake(
-					r, sp_config_place_of(r, SP_SECTION_WIREGUARD, i, "private_key_file"),
+					r,
+					sp_config_place_of(r, SP_SECTION_WIREGUARD, i,
+							   "private_key_file"),
 					"found the key of another listener (line %u), expected "
 					"a key of its own",
 					other->source.line);

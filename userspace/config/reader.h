@@ -146,9 +146,5 @@ const char *sp_config_words_hint(const char *const *words, uint32_t count, const
 
 /* check.c: what objects of different sections owe each other. */
 void sp_config_check(struct sp_config_reader *r);
-/* The setting of a key, or of its group when the key is missing: where to point at. */
-config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
-				     uint32_t index, const char *key);
-void sp_config_check_paths(struct sp_config_reader *r); /* check_path.c */
 
 #endif

@@ -95,17 +95,16 @@ json_t *sp_show_paths(struct sp_daemon *daemon)
 	for (uint32_t i = 0; i < config->path_count; i++) {
 		const struct sp_config_path *path = &config->paths[i];
 
-		json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "name", path->name, "state",
-				  state_of(daemon, path), "interface",
-				  config->ifaces[path->iface].name, "egress",
-				  config->pools[path->pool].name, "nexthop",
-				  nexthop_of(daemon, path->id, path->has_v4, &path->nexthop_v4,
-					     true),
-				  "nexthop6",
-				  nexthop_of(daemon, path->id, path->has_v6, &path->nexthop_v6,
-					     false)));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "name",
+						path->name, "state", state_of(daemon, path),
+						"interface", config->ifaces[path->iface].name,
+						"egress", config->pools[path->pool].name, "nexthop",
+						nexthop_of(daemon, path->id, path->has_v4,
+							   &path->nexthop_v4, true),
+						"nexthop6",
+						nexthop_of(daemon, path->id, path->has_v6,
+							   &path->nexthop_v6, false)));
 	}
 	return list;
 }

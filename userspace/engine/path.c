@@ -72,9 +72,8 @@ static enum sp_reason find_named(struct sp_worker *w, struct sp_entry *entry, ui
 				 struct sp_nexthop *ret_nexthop)
 {
 	const struct sp_path *path = path_of(w, paths);
-	uint32_t id = __atomic_load_n(sp_addr_is_v4(&entry->key.dst) ? &path->hop_v4
-								     : &path->hop_v6,
-				      __ATOMIC_RELAXED);
+	uint32_t id = __atomic_load_n(
+		sp_addr_is_v4(&entry->key.dst) ? &path->hop_v4 : &path->hop_v6, __ATOMIC_RELAXED);
 
 	if (!sp_path_first(paths) || read_nexthop(w, id, ret_nexthop))
 		return SP_R_PATH_DOWN;

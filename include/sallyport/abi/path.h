@@ -92,7 +92,7 @@ SP_ABI_SIZE(struct sp_neighbour, 8);
 /* sp_paths[id], mmap-able: a way out by name instead of by the routing table. */
 struct sp_path {
 	char name[SP_NAME_BYTES]; /* keeps its id; empty: the id is free */
-	__u32 hop_v4;		  /* in sp_nexthops; 0: no next hop of this family, or its link is gone */
+	__u32 hop_v4; /* in sp_nexthops; 0: no next hop of this family, or its link is gone */
 	__u32 hop_v6;
 	__u32 pool_id; /* as what its flows leave when their rule names no pool */
 	__u32 pad;

@@ -4,6 +4,7 @@
 #define SALLYPORT_CORE_PATH_H
 
 #include "sallyport/abi/path.h"
+#include "sallyport/core/addr.h"
 
 #define SP_PATH_CHOICES 4
 
