@@ -33,6 +33,8 @@ static const struct sp_cli_command commands[] = {
 	 .needs_daemon = true},
 	{"show rules", "", "the policy in force, with its file and line", sp_cli_ask,
 	 .needs_daemon = true},
+	{"show egress", "", "what is taken of each egress address, and what drains", sp_cli_ask,
+	 .needs_daemon = true},
 	{"show paths", "", "ways out by name, and whether they are up", sp_cli_ask,
 	 .needs_daemon = true},
 	{"show drops", "", "what was dropped, and why", sp_cli_ask, .needs_daemon = true},

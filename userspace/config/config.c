@@ -215,6 +215,7 @@ static void subjects_fini(struct sp_config *config)
 	for (uint32_t i = 0; i < config->user_count; i++) {
 		free(config->users[i].name);
 		free(config->users[i].groups);
+		free(config->users[i].egress);
 	}
 	free(config->users);
 	for (uint32_t i = 0; i < config->zone_count; i++) {
@@ -243,6 +244,7 @@ static void objects_fini(struct sp_config *config)
 		free(config->pools[i].name);
 		free(config->pools[i].interface);
 		free(config->pools[i].addresses);
+		free(config->pools[i].drain);
 	}
 	free(config->pools);
 	for (uint32_t i = 0; i < config->path_count; i++)

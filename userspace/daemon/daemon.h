@@ -66,7 +66,7 @@ json_t *sp_rule_numbers(struct sp_daemon *daemon, const struct sp_config_rule *r
 /* policy.c: rules and pools. Everything that can fail is in the plan. */
 struct sp_policy_plan {
 	struct sp_policy_image image;
-	struct sp_nat_pools *pools;
+	struct sp_nat_pools *pools, *pools_kept; /* the engine's, and the daemon's copy */
 	struct sp_paths_pool_address *addresses;
 	uint32_t address_count;
 };

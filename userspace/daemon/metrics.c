@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "dataplane/drops.h"
 #include "observe/metrics.h"
 
@@ -111,6 +112,7 @@ char *sp_daemon_metrics(void *arg)
 	add_drops(&metrics, daemon);
 	add_workers(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
+	sp_egress_add_metrics(&metrics, daemon);
 	text = sp_metrics_take(&metrics);
 	sp_metrics_fini(&metrics);
 	return text;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/drops.h"
 
 #define CONFIRM_S_MAX 86400
@@ -117,11 +118,17 @@ static const struct {
 	const char *command;
 	json_t *(*answer)(struct sp_daemon *daemon);
 } commands[] = {
-	{"status", sp_show_status},    {"version", answer_version},
-	{"metrics", answer_metrics},   {"show sessions", sp_show_sessions},
-	{"show peers", sp_show_peers}, {"show flows", sp_show_flows},
-	{"show rules", sp_show_rules}, {"show paths", sp_show_paths},
-	{"show drops", sp_show_drops}, {"show interfaces", sp_show_interfaces},
+	{"status", sp_show_status},
+	{"version", answer_version},
+	{"metrics", answer_metrics},
+	{"show sessions", sp_show_sessions},
+	{"show peers", sp_show_peers},
+	{"show flows", sp_show_flows},
+	{"show rules", sp_show_rules},
+	{"show egress", sp_show_egress},
+	{"show paths", sp_show_paths},
+	{"show drops", sp_show_drops},
+	{"show interfaces", sp_show_interfaces},
 	{"history", sp_show_history},
 };
 

@@ -26,6 +26,7 @@
 #define SP_TUN_NAME	     "sallyport0"
 
 struct sp_daemon;
+struct sp_egress_state; /* egress.h */
 
 /* A WireGuard UDP port: one socket, one private key. */
 struct sp_listener_state {
@@ -125,6 +126,7 @@ struct sp_daemon {
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
+	struct sp_egress_state *egress;
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 	struct sp_drops *drops;
 

@@ -36,6 +36,7 @@ static const struct {
 	[SP_MAP_DEVS] = {"sp_devs", 4, 4},
 	[SP_MAP_ZONES] = {"sp_zones", sizeof(struct sp_zone_key), sizeof(struct sp_zone)},
 	[SP_MAP_EGRESS] = {"sp_egress", sizeof(struct sp_egress_key), sizeof(struct sp_egress)},
+	[SP_MAP_EGRESS_USE] = {"sp_egress_use", 4, sizeof(struct sp_egress_use)},
 	[SP_MAP_BINDINGS] = {"sp_bindings", sizeof(struct sp_binding_key),
 			     sizeof(struct sp_binding)},
 	[SP_MAP_PORTS] = {"sp_ports", sizeof(struct sp_port_key), sizeof(struct sp_port)},

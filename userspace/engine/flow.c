@@ -185,6 +185,7 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 					 .dport_be = key->dport_be,
 					 .proto = key->proto,
 					 .pool_id = entry->pool_id,
+					 .now_ns = w->now_ns,
 					 .user_id = entry->user_id};
 	struct sp_nat_binding binding;
 	struct sp_nexthop nexthop;
@@ -203,6 +204,7 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 	entry->translated = binding.translated;
 	entry->nat_handle = binding.handle;
 	if (binding.translated) {
+		entry->pool_id = binding.pool_id;
 		entry->nat_addr = binding.addr;
 		entry->nat_port_be = binding.port_be;
 	}
