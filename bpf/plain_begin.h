@@ -3,9 +3,9 @@
 #ifndef SP_BPF_PLAIN_BEGIN_H
 #define SP_BPF_PLAIN_BEGIN_H
 
-#include "plain_nat.h"
 #include "plain_path.h"
 #include "plain_policy.h"
+#include "plain_pool.h"
 
 /* An address of ours, a tunnel's, or none of a zone's does not send from an inside interface. */
 SP_INLINE enum sp_reason sp_plain_source(struct sp_plain *s)

@@ -144,3 +144,18 @@ Test(plain_pools, a_block_is_used_whole)
 	}
 	cr_assert_eq(__builtin_popcountll(seen), 20, "each flow its own");
 }
+
+/* RFC 4787 REQ-9, not offered: by its outside address and port nobody is reached from inside. */
+Test(plain_pools, no_binding_is_reachable_from_inside_by_its_outside_address)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		uint16_t port = plain_send(f, 1, KEPT_PORT);
+		struct spec s = plain_spec(f, 1, 50200);
+		struct frame in;
+
+		s.dst = f->pool;
+		s.dport = port;
+		in = frame_of(&s);
+		expect_drop(&in, SP_DIR_DOWN, SP_R_NO_FLOW, f->name);
+	}
+}
