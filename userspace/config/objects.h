@@ -138,15 +138,4 @@ struct sp_config_pool {
 	struct sp_config_source source;
 };
 
-/* A way out by name, instead of by the routing table. */
-struct sp_config_path {
-	char *name;
-	uint8_t id;	/* in every map; index + 1, unless the daemon keeps an older one */
-	uint32_t iface; /* index in config->ifaces */
-	bool has_v4, has_v6;
-	struct sp_addr nexthop_v4, nexthop_v6;
-	uint32_t pool; /* index in config->pools, or UINT32_MAX: the first that leaves by iface */
-	struct sp_config_source source;
-};
-
 #endif
