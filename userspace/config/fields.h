@@ -5,6 +5,10 @@
 
 #include "config/reader.h"
 
+#define SP_CONFIG_FIELDS_MAX 32 /* keys of one group */
+#define SP_CONFIG_FIELDS_FIT(fields) \
+	_Static_assert(sizeof(fields) / sizeof(*(fields)) <= SP_CONFIG_FIELDS_MAX, "keys")
+
 #define SP_FIELD_READER(name)                                                                 \
 	void sp_field_##name(struct sp_config_reader *r, const struct sp_config_field *field, \
 			     config_setting_t *setting, void *object)

@@ -180,6 +180,7 @@ static const struct sp_config_field fields[] = {
 	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "log", .read = sp_field_bool, .offset = AT(log)},
 };
+SP_CONFIG_FIELDS_FIT(fields);
 
 const struct sp_config_section sp_config_rules = {
 	.key = "policy",
