@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"
 
@@ -144,6 +145,8 @@ static const struct {
 	{"show peers", sp_show_peers},
 	{"show flows", sp_show_flows},
 	{"show rules", sp_show_rules},
+	{"show egress", sp_show_egress},
+	{"show paths", sp_show_paths},
 	{"show drops", sp_show_drops},
 	{"show interfaces", sp_show_interfaces},
 	{"history", sp_show_history},
