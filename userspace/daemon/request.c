@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"
 
@@ -140,6 +141,8 @@ static const struct {
 	{"status", sp_show_status},
 	{"version", answer_version},
 	{"metrics", answer_metrics},
+	{"show egress", sp_show_egress},
+	{"show paths", sp_show_paths},
 	{"show drops", sp_show_drops},
 	{"show interfaces", sp_show_interfaces},
 	{"history", sp_show_history},

@@ -395,7 +395,7 @@ json_t *sp_show_drops(struct sp_daemon *daemon)
 		for (int direction = 0; direction < SP_DIR_COUNT; direction++) {
 			const struct sp_drop_cell *cell = &totals.cell[direction][reason];
 
-			if (cell->packets)
+			if (cell->packets && reasons[reason].label)
 				json_array_append_new(
 					list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "reason",
 							reasons[reason].label, "text",

@@ -12,6 +12,7 @@
 #include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
+#include "sallyport/abi/plain.h"
 #include "sallyport/abi/policy.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
@@ -69,6 +70,8 @@ struct sp_shared {
 	struct sp_bucket *buckets; /* of users, then of rules */
 	struct sp_user *users;
 	struct sp_nexthop *nexthops;
+	struct sp_path *paths;
+	struct sp_egress_use *egress_use;
 	struct sp_route *routes;
 	struct sp_drop_cell *drops;
 	struct sp_policy_node *policy;	 /* both halves, policy_nodes_max each */

@@ -137,6 +137,7 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	entry->nat_addr = flow.nat_addr;
 	entry->nat_port_be = flow.nat_port_be;
 	entry->pool_id = flow.pool_id;
+	entry->paths = flow.paths;
 	entry->created_ns = flow.created_ns;
 	entry->seen_ns = entry->written_ns = w->now_ns;
 	return entry;
@@ -187,14 +188,17 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 					 .dport_be = key->dport_be,
 					 .proto = key->proto,
 					 .pool_id = entry->pool_id,
+					 .now_ns = w->now_ns,
 					 .user_id = entry->user_id};
 	struct sp_nat_binding binding;
 	struct sp_nexthop nexthop;
-	enum sp_reason r = sp_path_find(w, entry, &nexthop);
+	enum sp_reason r = sp_path_choose(w, entry, &nexthop);
 	int rc;
 
 	if (r)
 		return r;
+	if (!request.pool_id && entry->paths)
+		request.pool_id = entry->pool_id = sp_path_pool(w, entry);
 	rc = sp_nat_get(w->nat, &request, &binding);
 	if (rc == -ENOENT)
 		return SP_R_NAT_NO_POOL;
@@ -203,6 +207,7 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 	entry->translated = binding.translated;
 	entry->nat_handle = binding.handle;
 	if (binding.translated) {
+		entry->pool_id = binding.pool_id;
 		entry->nat_addr = binding.addr;
 		entry->nat_port_be = binding.port_be;
 	}
@@ -288,6 +293,7 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	entry->place_seq = place_seq;
 	entry->written_until_ns = entry->until_ns;
 	entry->pool_id = answer.pool_id;
+	entry->paths = ends->kind == SP_FLOW_TUNNEL ? answer.paths : 0;
 	entry->nat_addr = key->src;
 	entry->nat_port_be = key->sport_be;
 	entry->created_ns = entry->seen_ns = entry->written_ns = w->now_ns;
