@@ -137,10 +137,10 @@ int sp_daemon_on_request(void *arg, const char *command, const json_t *request, 
 			 char **ret_error);
 json_t *sp_show_status(struct sp_daemon *daemon);
 json_t *sp_show_interfaces(struct sp_daemon *daemon);
-json_t *sp_show_peers(struct sp_daemon *daemon);
-json_t *sp_show_sessions(struct sp_daemon *daemon);
-json_t *sp_show_flows(struct sp_daemon *daemon);
-json_t *sp_show_rules(struct sp_daemon *daemon);
+int sp_show_peers(struct sp_daemon *daemon); /* these four by sp_control_answer_rows */
+int sp_show_sessions(struct sp_daemon *daemon);
+int sp_show_flows(struct sp_daemon *daemon);
+int sp_show_rules(struct sp_daemon *daemon);
 json_t *sp_show_paths(struct sp_daemon *daemon);
 json_t *sp_show_drops(struct sp_daemon *daemon);
 char *sp_daemon_metrics(void *arg);

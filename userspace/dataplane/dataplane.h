@@ -110,6 +110,8 @@ int sp_dataplane_inner_put(struct sp_dataplane *dp, const struct sp_prefix *p,
 int sp_dataplane_inner_remove(struct sp_dataplane *dp, const struct sp_prefix *p);
 int sp_dataplane_inner_lookup(struct sp_dataplane *dp, const struct sp_addr *a,
 			      struct sp_inner *ret);
+/* * Never 0; another after each change of sp_inner that has taken effect. */
+uint64_t sp_dataplane_inner_seq(const struct sp_dataplane *dp);
 int sp_dataplane_local_put(struct sp_dataplane *dp, const struct sp_addr *a,
 			   const struct sp_local *v);
 int sp_dataplane_local_remove(struct sp_dataplane *dp, const struct sp_addr *a);

@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdatomic.h>
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
@@ -75,6 +76,7 @@ struct sp_dataplane {
 	void *mapped[SP_MAP_COUNT];
 	size_t mapped_bytes[SP_MAP_COUNT];
 	struct sp_shared shared;
+	_Atomic uint64_t inner_seq; /* changes of sp_inner */
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
 	struct ring_buffer *events; /* sp_events */

@@ -21,7 +21,7 @@ bool sp_flow_source_is(struct sp_worker *w, const struct sp_addr *addr, uint32_t
 {
 	struct sp_inner inner;
 
-	if (sp_dataplane_inner_lookup(w->config.dataplane, addr, &inner))
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, addr, &inner))
 		return false;
 	if (peer_id == SP_PEER_NONE)
 		return inner.kind == SP_INNER_GATEWAY;
@@ -39,10 +39,10 @@ static bool find_ends(struct sp_worker *w, const struct sp_flow_key *key, struct
 	struct sp_inner src, dst;
 	struct ends ends = {0};
 
-	if (sp_dataplane_inner_lookup(w->config.dataplane, &key->src, &src))
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, &key->src, &src))
 		return false;
 	ends.from = peer_of(&src);
-	if (sp_dataplane_inner_lookup(w->config.dataplane, &key->dst, &dst) == 0) {
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, &key->dst, &dst) == 0) {
 		ends.to = peer_of(&dst);
 		ends.kind = ends.from && ends.to ? SP_FLOW_HAIRPIN : SP_FLOW_HOST;
 	} else {
@@ -108,6 +108,8 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	struct sp_entry *entry;
 	struct sp_flow flow;
 
+	if (w->config.workers == 1)
+		return NULL; /* there is no other */
 	if (sp_dataplane_flow_lookup(w->config.dataplane, key, &flow))
 		return NULL;
 	/* Replies from outside never come here, and a flow of our own would be known. */

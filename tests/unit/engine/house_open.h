@@ -70,7 +70,8 @@ static inline void house_open(struct house *h)
 						  .queues = 1,
 						  .mtu = 1500,
 						  .name = "wan"}};
-	struct sp_worker_config config = {.workers = 1,
+	struct sp_worker_config config = {.workers = 2,
+					  .nat_slices = 1,
 					  .ifaces = &iface,
 					  .iface_count = 1,
 					  .frames = 512,
