@@ -50,6 +50,12 @@ bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixe
 void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
 			 struct sp_config_prefixes *prefixes);
 
+/* The setting of a key, or of its group when the key is missing: where to point at. */
+config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
+				     uint32_t index, const char *key);
+/* check_path.c */
+void sp_config_check_paths(struct sp_config_reader *r);
+
 /* One prefix without host bits, as an element of a list. */
 bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_prefix);
 /* Short IPv6 prefixes become those around the IPv4 addresses, which they do not mean. */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "dataplane/drops.h"
 #include "observe/metrics.h"
@@ -46,7 +47,7 @@ static void add_drops(struct sp_metrics *m, struct sp_daemon *daemon)
 	sp_dataplane_drops_collect(daemon->dataplane, &totals);
 	sp_metrics_family(m, "drop_packets_total", SP_METRIC_COUNTER, "Packets dropped.");
 	for (int r = 1; r < SP_R_COUNT; r++) {
-		for (int d = 0; d < SP_DIR_COUNT; d++)
+		for (int d = 0; labels[r] && d < SP_DIR_COUNT; d++)
 			sp_metrics_sample(m, (double)totals.cell[d][r].packets,
 					  "reason=\"%s\",direction=\"%s\"", labels[r],
 					  directions[d]);
@@ -132,6 +133,7 @@ char *sp_daemon_metrics(void *arg)
 	add_drops(&metrics, daemon);
 	add_workers(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
+	sp_egress_add_metrics(&metrics, daemon);
 	if (daemon->records)
 		add_records(&metrics, daemon);
 	text = sp_metrics_take(&metrics);
