@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/plain.h"
+#include "sallyport/abi/record.h"
 
 /* [slot of an interface] -> ifindex: where a redirect goes */
 struct {
@@ -65,5 +66,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SP_EVENT_BYTES);
 } sp_events SEC(".maps");
+
+/* struct sp_record, to the daemon */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SP_RECORD_BYTES);
+} sp_records SEC(".maps");
 
 #endif

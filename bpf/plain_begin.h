@@ -100,6 +100,8 @@ SP_INLINE enum sp_reason sp_plain_insert(struct sp_plain *s)
 		user = bpf_map_lookup_elem(&sp_users, &id);
 		if (user)
 			__sync_fetch_and_add(&user->plain_flows, 1);
+		sp_record_fill(&s->record, SP_RECORD_BEGUN, &s->key, &s->flow);
+		sp_record_put(&s->record);
 		return SP_R_NONE;
 	}
 	/* Another CPU was first, or the source has moved to another interface of its zone. */
@@ -119,8 +121,11 @@ __attribute__((noinline)) int sp_plain_begin(void)
 		return SP_R_CLOSED;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	r = sp_plain_source(s);
-	if (r == SP_R_NONE)
+	if (r == SP_R_NONE) {
 		r = sp_plain_ask();
+		if (r != SP_R_NONE && r != SP_R_CLOSED)
+			sp_plain_tell_denied(s, r);
+	}
 	if (r == SP_R_NONE)
 		r = sp_plain_quota(s);
 	if (r == SP_R_NONE)

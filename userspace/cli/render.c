@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/records.h"
+
 #define COLUMNS_MAX 16
 #define LENGTH(a)   (sizeof(a) / sizeof(*(a)))
 
@@ -263,6 +265,28 @@ static void put_running(FILE *out, const json_t *status)
 			"on trial", json_integer_value(json_object_get(trial, "left_s")));
 }
 
+static void put_records(FILE *out, const json_t *records)
+{
+	const char *problem = json_string_value(json_object_get(records, "problem"));
+	json_int_t lost = 0;
+	char cell[SP_RENDER_CELL];
+
+	if (!json_is_object(records)) {
+		fprintf(out, "%-15s none are kept\n", "records");
+		return;
+	}
+	for (const char *const *key =
+		     (const char *const[]){"lost_rings", "lost_queue", "lost_store", NULL};
+	     *key; key++)
+		lost += json_integer_value(json_object_get(records, *key));
+	fprintf(out, "%-15s %lld written, %lld lost, %s", "records",
+		(long long)json_integer_value(json_object_get(records, "written")), (long long)lost,
+		sp_render_cell(json_object_get(records, "used_bytes"), SP_RENDER_BYTES, cell));
+	if (problem && *problem)
+		fprintf(out, "; PROBLEM: %s", problem);
+	fputc('\n', out);
+}
+
 static void put_status(FILE *out, const json_t *status)
 {
 	put_fact(out, status, "gateway", "name", SP_RENDER_TEXT);
@@ -277,6 +301,7 @@ static void put_status(FILE *out, const json_t *status)
 	put_fact(out, status, "peers", "peers", SP_RENDER_TEXT);
 	put_fact(out, status, "sessions", "sessions", SP_RENDER_TEXT);
 	put_fact(out, status, "flows", "flows", SP_RENDER_TEXT);
+	put_records(out, json_object_get(status, "records"));
 	fputc('\n', out);
 	sp_render_table(out, json_object_get(status, "interfaces"), interface_columns,
 			LENGTH(interface_columns), 0);
@@ -301,6 +326,10 @@ void sp_render_answer(FILE *out, const char *command, const json_t *result)
 		sp_render_why(out, result);
 	else if (!strcmp(command, "plan"))
 		sp_render_plan(out, result);
+	else if (!strcmp(command, "who"))
+		sp_render_who(out, result);
+	else if (!strcmp(command, "replay"))
+		sp_render_replay(out, result);
 	else if (!strcmp(command, "history"))
 		sp_render_history(out, result);
 	else

@@ -24,6 +24,8 @@ SP_FIELD_READER(own_prefixes); /* the same with host bits kept: an interface's a
 /* user.c: a limit { }, and the name of a user, group or zone. */
 void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
 			  config_setting_t *setting, void *object);
+void sp_config_records_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object); /* records.c */
 void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
 			    config_setting_t *setting, void *object);
 

@@ -14,6 +14,12 @@ struct sp_config_source {
 	unsigned int line;
 };
 
+struct sp_config_records {   /* of flows, in state_dir */
+	bool enabled;	     /* default */
+	uint32_t keep_s;     /* default 30 days */
+	uint64_t size_bytes; /* default 256 MiB */
+};
+
 struct sp_config_gateway {
 	char *name;
 	char *control_path; /* default /run/sallyport/control.sock */
@@ -33,6 +39,7 @@ struct sp_config_gateway {
 	char *aead;		    /* "auto" or a back end's name */
 	char *geoip;		    /* MaxMind database, or NULL */
 	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */
+	struct sp_config_records records;
 };
 
 struct sp_config_iface {

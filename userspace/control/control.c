@@ -24,6 +24,7 @@ struct client {
 	size_t line_bytes;
 	char *answer;
 	size_t answer_bytes, answer_sent;
+	uint64_t ticket; /* its answer comes later; 0: nothing is owed */
 };
 
 struct sp_control {
@@ -35,6 +36,8 @@ struct sp_control {
 	struct client *clients;
 	unsigned int client_count;
 	uint32_t asker_uid;
+	struct client *asker; /* inside the handler */
+	uint64_t last_ticket;
 };
 
 static void client_close(struct client *c)
@@ -84,6 +87,12 @@ uint32_t sp_control_asker_uid(const struct sp_control *control)
 	return control->asker_uid;
 }
 
+uint64_t sp_control_defer(struct sp_control *control)
+{
+	return control->asker->ticket = ++control->last_ticket;
+}
+
+/* NULL: no memory, or the answer comes later. */
 static char *answer_line(struct sp_control *control, const char *line, size_t bytes)
 {
 	_cleanup_free_ char *error = NULL;
@@ -96,7 +105,7 @@ static char *answer_line(struct sp_control *control, const char *line, size_t by
 	if (rc)
 		return answer_text(rc, NULL, "a request is one JSON object with a \"command\"");
 	rc = control->handler(control->arg, command, request, &result, &error);
-	text = answer_text(rc, result, error);
+	text = control->asker->ticket ? NULL : answer_text(rc, result, error);
 	json_decref(request);
 	return text;
 }
@@ -126,6 +135,20 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
+/* Takes over text; NULL: no memory. False: the client is gone. */
+static bool client_send(struct client *c, char *text)
+{
+	if (!text) {
+		client_close(c);
+		return false;
+	}
+	c->answer_bytes = strlen(text) + 1;
+	c->answer = text;
+	text[c->answer_bytes - 1] = '\n'; /* the terminator's place: sent by length */
+	c->answer_sent = 0;
+	return client_flush(c);
+}
+
 /* Answers the first whole line, if there is one. False: the client is gone. */
 static bool client_serve(struct client *c)
 {
@@ -141,19 +164,43 @@ static bool client_serve(struct client *c)
 	}
 	used = (size_t)(end - c->line) + 1;
 	c->control->asker_uid = uid_of(c->readable.fd);
+	c->control->asker = c;
 	text = answer_line(c->control, c->line, used - 1);
 	c->line_bytes -= used;
 	memmove(c->line, c->line + used, c->line_bytes);
-	if (!text) {
-		client_close(c);
-		return false;
-	}
-	c->answer_bytes = strlen(text) + 1;
-	c->answer = text;
-	text[c->answer_bytes - 1] = '\n'; /* the terminator's place: sent by length */
-	c->answer_sent = 0;
 	ev_io_stop(c->control->loop, &c->readable); /* one answer at a time */
-	return client_flush(c);
+	if (c->ticket) {
+		ev_timer_stop(c->control->loop, &c->idle);
+		return true;
+	}
+	return client_send(c, text);
+}
+
+/* Whole lines that wait behind the one just answered. */
+static void client_go_on(struct client *c)
+{
+	while (!c->answer && !c->ticket && memchr(c->line, '\n', c->line_bytes)) {
+		if (!client_serve(c))
+			return;
+	}
+}
+
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error)
+{
+	char *text = answer_text(rc, result, error);
+	struct client *c = control->clients;
+
+	while (c && c->ticket != ticket)
+		c = c->next;
+	if (!c) {
+		free(text);
+		return;
+	}
+	c->ticket = 0;
+	ev_timer_again(control->loop, &c->idle);
+	if (client_send(c, text))
+		client_go_on(c);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -170,11 +217,11 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	}
 	c->line_bytes += (size_t)n;
 	ev_timer_again(loop, &c->idle);
-	while (!c->answer && memchr(c->line, '\n', c->line_bytes)) {
+	while (!c->answer && !c->ticket && memchr(c->line, '\n', c->line_bytes)) {
 		if (!client_serve(c))
 			return;
 	}
-	if (!c->answer && c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (!c->answer && !c->ticket && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 
@@ -183,12 +230,8 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 	struct client *c = watcher->data;
 
 	ev_timer_again(loop, &c->idle);
-	while (client_flush(c) && !c->answer && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c))
-			return;
-		if (c->answer)
-			return;
-	}
+	if (client_flush(c))
+		client_go_on(c);
 }
 
 static void on_idle(struct ev_loop *loop, ev_timer *timer, int events)

@@ -25,6 +25,14 @@ typedef int (*sp_control_handler)(void *arg, const char *command, const json_t *
 int sp_control_open(struct ev_loop *loop, const char *path, sp_control_handler handler, void *arg,
 		    struct sp_control **ret_control);
 void sp_control_close(struct sp_control *control);
+/*
+ * For what takes longer than the loop may: the handler defers, answers -EINPROGRESS, and somebody
+ * calls answer with the ticket later, on the loop. A client that is gone by then is no error. Takes
+ * over result.
+ */
+uint64_t sp_control_defer(struct sp_control *control);
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error);
 /* Who asked (SO_PEERCRED); UINT32_MAX: not known. Only inside the handler. */
 uint32_t sp_control_asker_uid(const struct sp_control *control);
 

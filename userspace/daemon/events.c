@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 #include "dataplane/drops.h"
 #include "dataplane/plain.h"
@@ -106,6 +107,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 	if (slice == 0)
 		sp_epoch_reclaim(daemon->sessions);
 	sp_plain_sweep(daemon);
+	sp_daemon_collect_records(daemon);
 }
 
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)

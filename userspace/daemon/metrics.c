@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/records.h"
 #include "dataplane/drops.h"
 #include "observe/metrics.h"
 
@@ -87,6 +88,26 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 		    frames_free);
 }
 
+static void add_records(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static const struct {
+		const char *where, *key;
+	} losses[] = {{"ring", "lost_rings"}, {"queue", "lost_queue"}, {"store", "lost_store"}};
+	json_t *records = sp_show_records(daemon);
+
+	sp_metrics_family(m, "records_written_total", SP_METRIC_COUNTER,
+			  "Flow records written: begins, ends and denials.");
+	sp_metrics_sample(m, json_number_value(json_object_get(records, "written")), NULL);
+	sp_metrics_family(m, "records_lost_total", SP_METRIC_COUNTER,
+			  "Flow records lost, by where there was no room.");
+	for (size_t i = 0; i < sizeof(losses) / sizeof(*losses); i++)
+		sp_metrics_sample(m, json_number_value(json_object_get(records, losses[i].key)),
+				  "where=\"%s\"", losses[i].where);
+	sp_metrics_family(m, "records_bytes", SP_METRIC_GAUGE, "Disk that flow records use.");
+	sp_metrics_sample(m, json_number_value(json_object_get(records, "used_bytes")), NULL);
+	json_decref(records);
+}
+
 /* A result's text as a label: its characters are ours, spaces are fine. */
 static void add_handshakes(struct sp_metrics *m, struct sp_daemon *daemon)
 {
@@ -111,6 +132,8 @@ char *sp_daemon_metrics(void *arg)
 	add_drops(&metrics, daemon);
 	add_workers(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
+	if (daemon->records)
+		add_records(&metrics, daemon);
 	text = sp_metrics_take(&metrics);
 	sp_metrics_fini(&metrics);
 	return text;

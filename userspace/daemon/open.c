@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 #include "dataplane/plain.h"
 #include "paths/tun.h"
@@ -241,6 +242,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .iface_count = daemon->iface_count,
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
+					  .records_max = daemon->records ? SP_RECORDS_RING : 0,
 					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
 					  .transmit = (enum sp_engine_transmit)gateway->transmit,
@@ -388,6 +390,8 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 		return rc;
 	daemon->workers = choose_workers(daemon);
 	init_gateway(daemon);
+	sp_daemon_open_records(daemon);
+	sp_daemon_open_questions(daemon);
 	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
 	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
 	    (rc = sp_drops_open(daemon)) || (rc = apply_first(daemon)) ||
@@ -425,6 +429,8 @@ void sp_daemon_close(struct sp_daemon *daemon)
 		sp_daemon_unwatch(daemon);
 		sp_engine_stop(daemon->engine);
 	}
+	sp_daemon_close_questions(daemon);
+	sp_daemon_close_records(daemon);
 	sp_drops_close(daemon);
 	close_peers_and_listeners(daemon);
 	sp_engine_close(daemon->engine);
@@ -443,4 +449,5 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	free(daemon->pool_addresses);
 	free(daemon->last_reload.error);
 	free(daemon->peers_by_id);
+	free(daemon->records_dir);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 
 #define CONFIRM_S_MAX 86400
@@ -77,6 +78,24 @@ static int run_plan(struct sp_daemon *daemon, const struct sp_asker *who, const 
 	return sp_daemon_plan(daemon, path, ret_result, ret_error);
 }
 
+static int run_who(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		   json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_who, request, ret_error);
+}
+
+static int run_seen(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		    json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_seen, request, ret_error);
+}
+
+static int run_replay(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		      json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_replay, request, ret_error);
+}
+
 static int run_why(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
 		   json_t **ret_result, char **ret_error)
 {
@@ -96,7 +115,8 @@ static const struct {
 		   json_t **ret_result, char **ret_error);
 } actions[] = {
 	{"reload", run_reload}, {"confirm", run_confirm}, {"rollback", run_rollback},
-	{"plan", run_plan},	{"why", run_why},
+	{"plan", run_plan},	{"why", run_why},	  {"who", run_who},
+	{"seen", run_seen},	{"replay", run_replay},
 };
 
 static json_t *answer_metrics(struct sp_daemon *daemon)

@@ -19,6 +19,7 @@
 #include "observe/exporter.h"
 #include "paths/paths.h"
 #include "policy/policy.h"
+#include "records/records.h"
 #include "session/session.h"
 #include "tunnel/wireguard/wireguard.h"
 
@@ -126,6 +127,11 @@ struct sp_daemon {
 
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 	struct sp_drops *drops;
+
+	struct sp_records *records;	      /* NULL: none are kept */
+	char *records_dir;		      /* the state_dir of the start */
+	struct sp_daemon_question *questions; /* that are being answered */
+	ev_async question_done;
 
 	struct sp_control *control;
 	struct sp_exporter *exporter;

@@ -175,6 +175,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 		return;
 	sp_attachments_close(dp);
 	ring_buffer__free(dp->events);
+	ring_buffer__free(dp->records);
 	ring_buffer__free(dp->drop_events);
 	for (int i = 0; i < SP_MAP_COUNT; i++) {
 		if (dp->mapped[i])

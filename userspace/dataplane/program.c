@@ -41,6 +41,7 @@ static const struct {
 	[SP_MAP_ROUTE_LPM] = {"sp_route_lpm", sizeof(struct sp_lpm_key),
 			      sizeof(struct sp_route_hop)},
 	[SP_MAP_EVENTS] = {"sp_events", 0, 0},
+	[SP_MAP_RECORDS] = {"sp_records", 0, 0},
 	[SP_MAP_DROP_EVENTS] = {"sp_drop_events", 0, 0},
 	[SP_MAP_DROP_PACES] = {"sp_drop_paces", 4, sizeof(struct sp_drop_pace)},
 	[SP_MAP_FORWARD_LANES] = {"sp_forward_lanes", 4, sizeof(struct sp_forward_cell)},

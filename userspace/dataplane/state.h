@@ -12,6 +12,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/drops.h"
 #include "sallyport/abi/plain.h"
+#include "sallyport/abi/record.h"
 
 enum sp_map_id {
 	SP_MAP_GATEWAY,
@@ -40,6 +41,7 @@ enum sp_map_id {
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
 	SP_MAP_EVENTS,
+	SP_MAP_RECORDS,
 	SP_MAP_DROP_EVENTS,
 	SP_MAP_DROP_PACES,
 	SP_MAP_FORWARD_LANES,
@@ -76,6 +78,10 @@ struct sp_dataplane {
 	struct ring_buffer *events; /* sp_events */
 	void (*on_event)(const struct sp_event *event, void *arg);
 	void *on_event_arg;
+	struct ring_buffer *records; /* sp_records */
+	void (*on_record)(const struct sp_record *record, void *arg);
+	void *on_record_arg;
+	uint32_t records_left;		 /* of this look */
 	struct ring_buffer *drop_events; /* sp_drop_events */
 	struct sp_drop_reader drop_reader;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pipeline.h"
+#include "engine/record.h"
 
 #include <errno.h>
 #include <string.h>
@@ -264,7 +265,10 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 
 	sp_hits_decide(w, key, user_id, &answer);
 	if (r) {
+		const struct sp_denial denial = {key, ends->kind, ends->from, user_id};
+
 		sp_hits_packet(w, answer.hit_id);
+		sp_record_denied(w, &denial, &answer);
 		return refuse(w, key, ends, &answer);
 	}
 	if (!has_quota(w, user_id))

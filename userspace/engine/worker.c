@@ -31,6 +31,8 @@ static int open_parts(struct sp_worker *w)
 		rc = c->aead->open(&w->aead);
 	if (!rc)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
+	if (!rc && c->records_max)
+		rc = sp_ring_init(&w->records, c->records_max, sizeof(struct sp_record));
 	if (!rc)
 		rc = sp_ring_init(&w->drops, SP_DROPS_MAX, sizeof(struct sp_drop_event));
 	if (rc)
@@ -85,6 +87,7 @@ void sp_worker_close(struct sp_worker *w)
 	sp_fragments_fini(&w->fragments);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
+	sp_ring_fini(&w->records);
 	sp_ring_fini(&w->drops);
 	free(w->user_flows);
 	free(w);

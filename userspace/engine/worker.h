@@ -66,7 +66,7 @@ struct sp_worker_config {
 	uint32_t nat_slices; /* of every port range, this worker's is its index; 0 = workers */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames, flows_max;
+	uint32_t frames, flows_max, records_max; /* no records: none are kept */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
@@ -115,15 +115,15 @@ struct sp_worker {
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
 	_Atomic uint64_t acked_serial;
-	uint64_t icmp_tat_ns, log_tat_ns; /* rates of ICMP answers and of SP_EVENT_RULE */
-	uint64_t resolve_ns;		  /* last RESOLVE event, and for whom */
+	uint64_t icmp_tat_ns, log_tat_ns, denied_ns; /* answers, log lines, records */
+	uint64_t resolve_ns;			     /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
 	uint64_t resolve_tat_ns; /* their rate */
 	uint64_t housekeep_ns;
 	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;
 	bool event_waiting;
-	struct sp_ring events, drops; /* of drops: struct sp_drop_event, read by the clock */
+	struct sp_ring events, drops, records; /* the latter two: read by the clock */
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
 	_Atomic uint64_t nat_exhausted, log_lost;

@@ -14,6 +14,8 @@
 static char path[64];
 static struct ev_loop *loop;
 static struct sp_control *control;
+static uint64_t tickets[8];
+static unsigned int ticket_count;
 
 static int answer(void *arg, const char *command, const json_t *request, json_t **ret_result,
 		  char **ret_error)
@@ -34,6 +36,10 @@ static int answer(void *arg, const char *command, const json_t *request, json_t 
 	if (!strcmp(command, "who")) {
 		*ret_result = json_pack("{s:i}", "uid", (int)sp_control_asker_uid(control));
 		return 0;
+	}
+	if (!strcmp(command, "later")) {
+		tickets[ticket_count++] = sp_control_defer(control);
+		return -EINPROGRESS;
 	}
 	*ret_result = json_pack("{s:s}", "echo", command);
 	return 0;
@@ -217,4 +223,59 @@ Test(control_socket, will_not_take_a_living_daemons_place, .init = set_up, .fini
 	struct sp_control *second = NULL;
 
 	cr_assert_eq(sp_control_open(loop, path, answer, NULL, &second), -EADDRINUSE);
+}
+
+static void turn(int times)
+{
+	for (int i = 0; i < times; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+Test(control_socket, an_answer_may_come_later_and_what_is_behind_it_waits, .init = set_up,
+     .fini = tear_down)
+{
+	static const char asks[] = "{\"command\": \"later\"}\n{\"command\": \"b\"}\n";
+	static const char other[] = "{\"command\": \"c\"}\n";
+	int fd = dial(), second = dial();
+	char byte, *line;
+
+	cr_assert_gt(send(fd, asks, sizeof(asks) - 1, 0), 0);
+	cr_assert_gt(send(second, other, sizeof(other) - 1, 0), 0);
+	line = read_line(second);
+	cr_expect_not_null(strstr(line, "\"echo\":\"c\""), "others do not wait: %s", line);
+	free(line);
+	turn(20);
+	cr_assert_eq(ticket_count, 1);
+	cr_assert(recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN, "nothing yet");
+	sp_control_answer(control, tickets[0], 0, json_pack("{s:i}", "n", 7), NULL);
+	turn(20);
+	line = read_line(fd);
+	cr_expect_str_eq(
+		line,
+		"{\"ok\":true,\"result\":{\"n\":7}}\n{\"ok\":true,\"result\":{\"echo\":\"b\"}}");
+	free(line);
+	close(fd);
+	close(second);
+}
+
+Test(control_socket, an_answer_for_a_client_that_is_gone_is_dropped, .init = set_up,
+     .fini = tear_down)
+{
+	static const char ask[] = "{\"command\": \"later\"}\n";
+	int fd = dial();
+	char *line;
+
+	cr_assert_gt(send(fd, ask, sizeof(ask) - 1, 0), 0);
+	turn(20);
+	close(fd);
+	turn(20);
+	sp_control_answer(control, tickets[0], -EIO, NULL, "too late");
+	sp_control_answer(control, 999, 0, json_object(), NULL);
+	turn(20);
+	fd = dial();
+	cr_assert_gt(send(fd, "{\"command\": \"x\"}\n", 17, 0), 0);
+	line = read_line(fd);
+	cr_expect_not_null(line);
+	free(line);
+	close(fd);
 }

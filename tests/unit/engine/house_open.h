@@ -73,6 +73,7 @@ static inline void house_open(struct house *h)
 					  .iface_count = 1,
 					  .frames = 512,
 					  .flows_max = 64,
+					  .records_max = 8,
 					  .aead = &sp_aead_openssl,
 					  .icmp_source_v4 = addr_of("10.9.0.1"),
 					  .icmp_source_v6 = addr_of("fd00:9::1")};
