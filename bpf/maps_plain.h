@@ -36,6 +36,15 @@ struct {
 	__type(value, struct sp_egress);
 } sp_egress SEC(".maps");
 
+/* [use id]; 0 is none */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SP_EGRESS_USE_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_egress_use);
+} sp_egress_use SEC(".maps");
+
 /* [inside address and port]; as many as flows */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -9,6 +9,7 @@
 #include "record.h"
 
 #include "sallyport/core/flow.h"
+#include "sallyport/core/path.h"
 
 /* core/policy.h reads the image through this. */
 SP_INLINE const struct sp_policy_node *sp_policy_node_at(__u32 base, __u32 count, __u32 i)
@@ -48,6 +49,8 @@ struct sp_plain {
 	__u32 slot; /* of the inside interface */
 	__u32 generation;
 	__u32 route_seq;
+	__u32 paths; /* core/path.h: of the rule, then of the flow */
+	__u32 pool_id;
 	__u16 mtu;   /* of the inside interface */
 	__u8 mac[6]; /* the packet's link addresses */
 	__u8 own_mac[6];

@@ -200,6 +200,20 @@ static const struct sp_render_column rule_columns[] = {
 	{"LINE", "line", SP_RENDER_COUNT},
 	{"FILE", "file", SP_RENDER_TEXT},
 };
+static const struct sp_render_column egress_columns[] = {
+	{"POOL", "pool", SP_RENDER_TEXT},	 {"ADDRESS", "address", SP_RENDER_TEXT},
+	{"STATE", "state", SP_RENDER_TEXT},	 {"PORTS", "ports", SP_RENDER_COUNT},
+	{"TCP", "tcp", SP_RENDER_COUNT},	 {"UDP", "udp", SP_RENDER_COUNT},
+	{"ICMP", "icmp", SP_RENDER_COUNT},	 {"BLOCK", "block", SP_RENDER_COUNT},
+	{"USERS", "users", SP_RENDER_COUNT},	 {"FLOWS", "flows", SP_RENDER_COUNT},
+	{"REFUSED", "refused", SP_RENDER_COUNT}, {"LAST", "refused_s", SP_RENDER_AGE},
+};
+static const struct sp_render_column path_columns[] = {
+	{"PATH", "name", SP_RENDER_TEXT},
+	{"STATE", "state", SP_RENDER_TEXT},
+	{"INTERFACE", "interface", SP_RENDER_TEXT},
+	{"EGRESS", "egress", SP_RENDER_TEXT},
+};
 static const struct sp_render_column drop_columns[] = {
 	{"REASON", "reason", SP_RENDER_TEXT},	 {"DIRECTION", "direction", SP_RENDER_TEXT},
 	{"PACKETS", "packets", SP_RENDER_COUNT}, {"BYTES", "bytes", SP_RENDER_BYTES},
@@ -215,6 +229,8 @@ static const struct {
 	{"show sessions", session_columns, LENGTH(session_columns)},
 	{"show flows", flow_columns, LENGTH(flow_columns)},
 	{"show rules", rule_columns, LENGTH(rule_columns)},
+	{"show egress", egress_columns, LENGTH(egress_columns)},
+	{"show paths", path_columns, LENGTH(path_columns)},
 	{"show drops", drop_columns, LENGTH(drop_columns)},
 	{"show interfaces", interface_columns, LENGTH(interface_columns)},
 };

@@ -84,6 +84,7 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(transmit),
 	 .choices = transmit_ways},
 };
+SP_CONFIG_FIELDS_FIT(fields);
 
 void sp_config_gateway_init(struct sp_config_reader *r)
 {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"
 #include "dataplane/plain.h"
@@ -392,10 +393,11 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 	init_gateway(daemon);
 	sp_daemon_open_records(daemon);
 	sp_daemon_open_questions(daemon);
-	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
-	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
-	    (rc = sp_drops_open(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities(daemon)) || (rc = sp_engine_start(daemon->engine)))
+	if ((rc = sp_egress_open(daemon)) || (rc = sp_plain_open(daemon)) ||
+	    (rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
+	    (rc = open_engine(daemon)) || (rc = sp_drops_open(daemon)) ||
+	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
+	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -441,6 +443,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 		close(daemon->tun_fds[k]);
 	sp_paths_close(daemon->paths);
 	sp_plain_close(daemon);
+	sp_egress_close(daemon);
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);

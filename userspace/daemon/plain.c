@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "dataplane/plain.h"
 #include "sallyport/core/addr.h"
@@ -166,11 +167,16 @@ static int visit_port(const struct sp_port_key *key, const struct sp_port *port,
 	struct outside *o;
 	bool is_its;
 
-	if (port->claimed_ns >= s->began_ns)
-		return 0; /* fresh, or the gateway's own */
-	HASH_FIND(hh, s->outsides, &key->addr, sizeof(key->addr), o);
-	if (o && o->used[space_of(key->proto)][number / 64] >> number % 64 & 1)
+	if (port->claimed_ns >= s->began_ns) { /* fresh, or the gateway's own */
+		if (port->owner.user_id != SP_USER_GATEWAY)
+			sp_egress_count_port(s->daemon, &key->addr, number, space_of(key->proto));
 		return 0;
+	}
+	HASH_FIND(hh, s->outsides, &key->addr, sizeof(key->addr), o);
+	if (o && o->used[space_of(key->proto)][number / 64] >> number % 64 & 1) {
+		sp_egress_count_port(s->daemon, &key->addr, number, space_of(key->proto));
+		return 0;
+	}
 	is_its = sp_dataplane_binding_lookup(dp, &port->owner, &binding) == 0 &&
 		 binding.port_be == key->port_be && sp_addr_equal(&binding.addr, &key->addr);
 	if (is_its && binding.used_ns >= s->began_ns)
@@ -198,6 +204,8 @@ static bool advance(struct sp_plain_sweep *s)
 	more = sp_dataplane_port_step(dp, &s->ports, visit_port, s);
 	if (more <= 0)
 		s->phase = PHASE_WAIT;
+	if (!more)
+		sp_egress_count_done(s->daemon);
 	return more > 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"
 
@@ -140,13 +141,22 @@ static const struct {
 	{"status", sp_show_status},
 	{"version", answer_version},
 	{"metrics", answer_metrics},
+	{"show egress", sp_show_egress},
+	{"show paths", sp_show_paths},
+	{"show drops", sp_show_drops},
+	{"show interfaces", sp_show_interfaces},
+	{"history", sp_show_history},
+};
+
+/* Lists that may be long. */
+static const struct {
+	const char *command;
+	int (*begin)(struct sp_daemon *daemon);
+} lists[] = {
 	{"show sessions", sp_show_sessions},
 	{"show peers", sp_show_peers},
 	{"show flows", sp_show_flows},
 	{"show rules", sp_show_rules},
-	{"show drops", sp_show_drops},
-	{"show interfaces", sp_show_interfaces},
-	{"history", sp_show_history},
 };
 
 int sp_daemon_on_request(void *arg, const char *command, const json_t *request, json_t **ret_result,
@@ -161,6 +171,10 @@ int sp_daemon_on_request(void *arg, const char *command, const json_t *request, 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (!strcmp(command, actions[i].command))
 			return actions[i].run(daemon, &who, request, ret_result, ret_error);
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (!strcmp(command, lists[i].command))
+			return lists[i].begin(daemon);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(command, commands[i].command))

@@ -27,6 +27,7 @@
 #define SP_TUN_NAME	     "sallyport0"
 
 struct sp_daemon;
+struct sp_egress_state; /* egress.h */
 
 /* A WireGuard UDP port: one socket, one private key. */
 struct sp_listener_state {
@@ -122,9 +123,11 @@ struct sp_daemon {
 	uint32_t sweep_at;
 	struct sp_user_state *users;
 	struct sp_rule_state *rules;
+	uint32_t path_cursor;
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
+	struct sp_egress_state *egress;
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 	struct sp_drops *drops;
 

@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdatomic.h>
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
@@ -27,6 +28,7 @@ enum sp_map_id {
 	SP_MAP_INNER,
 	SP_MAP_ROUTES,
 	SP_MAP_NEXTHOPS,
+	SP_MAP_PATHS,
 	SP_MAP_NEIGHBOURS,
 	SP_MAP_SOURCES,
 	SP_MAP_XSKS,
@@ -37,6 +39,7 @@ enum sp_map_id {
 	SP_MAP_DEVS,
 	SP_MAP_ZONES,
 	SP_MAP_EGRESS,
+	SP_MAP_EGRESS_USE,
 	SP_MAP_BINDINGS,
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
@@ -73,6 +76,7 @@ struct sp_dataplane {
 	void *mapped[SP_MAP_COUNT];
 	size_t mapped_bytes[SP_MAP_COUNT];
 	struct sp_shared shared;
+	_Atomic uint64_t inner_seq; /* changes of sp_inner */
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
 	struct ring_buffer *events; /* sp_events */

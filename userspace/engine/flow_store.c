@@ -53,6 +53,7 @@ void sp_flow_record(const struct sp_worker *w, const struct sp_entry *entry,
 		.hit_id = entry->hit_id,
 		.bucket_up = entry->bucket_up,
 		.bucket_down = entry->bucket_down,
+		.paths = entry->paths,
 	};
 }
 

@@ -40,6 +40,9 @@ static int open_parts(struct sp_worker *w)
 	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
 	if (rc)
 		return rc;
+	rc = sp_inner_cache_init(&w->inner);
+	if (rc)
+		return rc;
 	w->user_flows = calloc(w->shared->users_max, sizeof(*w->user_flows));
 	return w->user_flows ? 0 : -ENOMEM;
 }
@@ -85,6 +88,7 @@ void sp_worker_close(struct sp_worker *w)
 	sp_nat_close(w->nat);
 	sp_flow_table_fini(&w->table);
 	sp_fragments_fini(&w->fragments);
+	sp_inner_cache_fini(&w->inner);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
 	sp_ring_fini(&w->records);

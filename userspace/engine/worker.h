@@ -8,6 +8,7 @@
 #include "engine/flow_table.h"
 #include "engine/fragments.h"
 #include "engine/frames.h"
+#include "engine/inner.h"
 #include "engine/transmit.h"
 #include "sallyport/core/packet.h"
 #include "sallyport/core/policy.h"
@@ -89,12 +90,12 @@ struct sp_worker {
 	struct sp_frames frames;
 	struct sp_flow_table table;
 	struct sp_fragments fragments;
+	struct sp_inner_cache inner;
 	uint32_t *user_flows; /* open flows of each user, made here */
 
 	/* of this batch */
 	uint64_t now_ns;
-	uint32_t generation;
-	uint32_t route_seq;
+	uint32_t generation, route_seq;
 	uint32_t path_id; /* next hop last used, 0 = none yet, as it was then */
 	struct sp_nexthop path;
 	struct sp_policy_view policy;
@@ -118,9 +119,8 @@ struct sp_worker {
 	uint64_t icmp_tat_ns, log_tat_ns, denied_ns; /* answers, log lines, records */
 	uint64_t resolve_ns;			     /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
-	uint64_t resolve_tat_ns; /* their rate */
-	uint64_t housekeep_ns;
-	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
+	uint64_t resolve_tat_ns, housekeep_ns; /* their rate; the last slice */
+	uint32_t sweep_at;		       /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;
 	bool event_waiting;
 	struct sp_ring events, drops, records; /* the latter two: read by the clock */

@@ -17,6 +17,38 @@ static struct sp_control *control;
 static uint64_t tickets[8];
 static unsigned int ticket_count;
 
+/* Rows 0 to ROWS - 1, some turns of which bring none. */
+#define ROWS 100000
+static int rows_made, rows_open;
+
+static int more_rows(void *arg, json_t *list)
+{
+	int turn = ++*(int *)arg;
+
+	for (int i = 0; i < turn % 100 && rows_made < ROWS; i++)
+		json_array_append_new(list, json_integer(rows_made++));
+	return rows_made < ROWS;
+}
+
+static int fail_rows(void *arg, json_t *list)
+{
+	return -EIO;
+}
+
+static void end_rows(void *arg)
+{
+	rows_open--;
+	free(arg);
+}
+
+static void begin_rows(int (*more)(void *, json_t *))
+{
+	rows_made = 0;
+	rows_open++;
+	sp_control_answer_rows(control,
+			       &(struct sp_control_rows){more, end_rows, calloc(1, sizeof(int))});
+}
+
 static int answer(void *arg, const char *command, const json_t *request, json_t **ret_result,
 		  char **ret_error)
 {
@@ -28,6 +60,14 @@ static int answer(void *arg, const char *command, const json_t *request, json_t 
 		*ret_result = json_pack("{s:s}", "text", text);
 		free(text);
 		return 0;
+	}
+	if (!strcmp(command, "rows") || !strcmp(command, "broken rows")) {
+		begin_rows(command[0] == 'r' ? more_rows : fail_rows);
+		return 0;
+	}
+	if (!strcmp(command, "rows, then no")) {
+		begin_rows(more_rows);
+		return -EBUSY;
 	}
 	if (!strcmp(command, "fail")) {
 		*ret_error = strdup("do this instead");
@@ -173,6 +213,77 @@ Test(control_socket, sends_answers_larger_than_the_socket_takes, .init = set_up,
 	char *line = ask(fd, "{\"command\": \"big\"}\n");
 
 	cr_assert(strlen(line) > 4 << 20);
+	free(line);
+	close(fd);
+}
+
+Test(control_socket, sends_long_lists_some_rows_at_a_time, .init = set_up, .fini = tear_down)
+{
+	int fd = dial();
+	const char *two = "{\"command\": \"rows\"}\n{\"command\": \"after\"}\n";
+	int turns = 0, made = 0;
+	char *line, *second;
+	json_t *list, *row;
+	json_error_t error;
+	size_t i;
+
+	cr_assert_eq(send(fd, two, strlen(two), 0), (ssize_t)strlen(two));
+	/* Nobody reads: the list waits in the daemon instead of growing there. */
+	for (; turns < 1000; turns++)
+		ev_run(loop, EVRUN_NOWAIT);
+	made = rows_made;
+	cr_assert(made > 0 && made < ROWS, "%d rows", made);
+	line = read_line(fd);
+	second = strchr(line, '\n');
+	if (second)
+		*second++ = '\0';
+	list = json_loads(line, 0, &error);
+	cr_assert_not_null(list, "%s at %d", error.text, error.position);
+	cr_assert(json_is_true(json_object_get(list, "ok")));
+	cr_assert_eq(json_array_size(json_object_get(list, "result")), ROWS);
+	json_array_foreach(json_object_get(list, "result"), i, row)
+		cr_assert_eq(json_integer_value(row), (json_int_t)i);
+	json_decref(list);
+	cr_assert_eq(rows_open, 0);
+	if (second) {
+		cr_assert(strstr(second, "after"), "%s", second);
+	} else {
+		char *next = read_line(fd);
+
+		cr_assert(strstr(next, "after"), "%s", next);
+		free(next);
+	}
+	free(line);
+	close(fd);
+}
+
+Test(control_socket, ends_a_list_whose_reader_goes, .init = set_up, .fini = tear_down)
+{
+	const char *ask_rows = "{\"command\": \"rows\"}\n";
+	int fd = dial();
+
+	cr_assert_eq(send(fd, ask_rows, strlen(ask_rows), 0), (ssize_t)strlen(ask_rows));
+	for (int i = 0; i < 100; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	cr_assert_eq(rows_open, 1);
+	close(fd);
+	for (int i = 0; i < 100; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	cr_assert_eq(rows_open, 0);
+}
+
+Test(control_socket, hangs_up_where_a_list_cannot_go_on, .init = set_up, .fini = tear_down)
+{
+	int fd = dial();
+	char *line;
+
+	cr_assert_null(ask(fd, "{\"command\": \"broken rows\"}\n"));
+	cr_assert_eq(rows_open, 0);
+	close(fd);
+	fd = dial();
+	line = ask(fd, "{\"command\": \"rows, then no\"}\n");
+	cr_assert(strstr(line, "\"ok\":false"), "%s", line);
+	cr_assert_eq(rows_open, 0);
 	free(line);
 	close(fd);
 }
