@@ -49,7 +49,7 @@ $(BUILD)/userspace/crypto/aead_select.o: $(BUILD)/userspace/crypto/aead_ipsec_mb
 endif
 
 # Objects that need the skeleton's header.
-$(call obj,dataplane): $(BUILD)/gen/gateway.skel.h
+$(call obj,dataplane): $(BUILD)/gen/gateway.skel.h $(BUILD)/gen/trace.skel.h
 
 $(BUILD)/sallyportd: $(call obj,daemon) $(LIBS)
 	$(call say,LINK,$@)
