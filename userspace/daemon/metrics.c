@@ -86,6 +86,16 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 		    frames_free);
 }
 
+static void add_canary(struct sp_metrics *m, const struct sp_daemon *daemon)
+{
+	sp_metrics_family(m, "policy_canary_total", SP_METRIC_COUNTER,
+			  "Times that a packet of nobody was asked about and denied.");
+	sp_metrics_sample(m, (double)daemon->canary.runs, NULL);
+	sp_metrics_family(m, "policy_canary_failures_total", SP_METRIC_COUNTER,
+			  "Times that it was allowed: the gateway closed itself.");
+	sp_metrics_sample(m, (double)daemon->canary.failures, NULL);
+}
+
 /* A result's text as a label: its characters are ours, spaces are fine. */
 static void add_handshakes(struct sp_metrics *m, struct sp_daemon *daemon)
 {
@@ -109,6 +119,7 @@ char *sp_daemon_metrics(void *arg)
 	add_gateway(&metrics, daemon);
 	add_drops(&metrics, daemon);
 	add_workers(&metrics, daemon);
+	add_canary(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
 	text = sp_metrics_take(&metrics);
 	sp_metrics_fini(&metrics);
