@@ -21,10 +21,12 @@
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 
-#define LOOPBACK     1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
-#define LANES	     256
+#define LOOPBACK 1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
+#define LANES	 256
+#ifndef POLICY_NODES
 #define POLICY_NODES 32
-#define TUNNEL	     (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
+#endif
+#define TUNNEL (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
 
 /* One for each process: criterion forks for every test. */
 static struct gateway_bpf *skel;

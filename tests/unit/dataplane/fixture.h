@@ -4,26 +4,20 @@
 #define SP_TESTS_DATAPLANE_FIXTURE_H
 
 #include <criterion/criterion.h>
-#include <linux/magic.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
+#include "unit/dataplane/sandbox.h"
 #include "unit/dataplane/shell.h"
 
-/* This needs root and a bpffs: said, not passed over in silence. */
+/* This needs root: said, not passed over in silence. */
 static inline void fixture_need_kernel(void)
 {
-	struct statfs fs;
-
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
-	if (statfs("/sys/fs/bpf", &fs) < 0 || fs.f_type != BPF_FS_MAGIC)
-		cr_skip_test("needs a bpffs: mount -t bpf bpf /sys/fs/bpf");
-	cr_assert_eq(unshare(CLONE_NEWNET), 0, "a network namespace of our own");
+	sandbox_open();
 }
 
 static inline const char *fixture_pin_dir(void)

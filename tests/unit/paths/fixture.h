@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "paths/paths.h"
 #include "sallyport/core/addr.h"
 #include "sallyport/core/route.h"
+#include "unit/dataplane/sandbox.h"
 #include "unit/dataplane/shell.h"
 
 #define WAIT_MS 8000
@@ -62,7 +62,7 @@ static inline void setup(void)
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
-	cr_assert_eq(unshare(CLONE_NEWNET), 0, "a network namespace of our own");
+	sandbox_open();
 	snprintf(far, sizeof(far), "spC%d", getpid());
 	setenv("FAR", far, 1); /* the far namespace, in commands */
 	run("ip netns add $FAR && ip link set lo up && "
