@@ -128,6 +128,7 @@ struct sp_daemon {
 	struct sp_canary_state canary;
 
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
+	struct sp_drops *drops;
 
 	struct sp_control *control;
 	struct sp_exporter *exporter;
