@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "crypto/aead_select.h"
 #include "daemon/reload.h"
+#include "daemon/trace.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
 #include "history/history.h"
@@ -128,6 +129,8 @@ struct sp_daemon {
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
 	struct sp_egress_state *egress;
+	struct sp_canary_state canary;
+
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 	struct sp_drops *drops;
 
