@@ -138,6 +138,14 @@ mkdir -p "$T/new/conf.d" "$T/candidate"
 check "learn the zone" exits 0 gw_cli learn --zone app --last 1h --out "$T/new/conf.d/60-app.conf"
 check "learn the user" exits 0 gw_cli learn --user user-c1 --last 1h --out "$T/new/conf.d/61-c1.conf"
 check "a file that is there is left alone" exits 1 gw_cli learn --zone app --out "$T/new/conf.d/60-app.conf"
+learn_watching() { # what comes while it watches, and what is still open then
+	gw_cli learn --user user-c1 --for 3s >"$T/watched.conf" &
+	sleep 1
+	ping_ok 1 $WEB4
+	wait $!
+	expect "tests of the ping" "$(grep -c 'to = "icmp 203.0.113.10"' "$T/watched.conf")" 1
+}
+check "learn --for: what comes from now on" learn_watching
 check "a user who is none is refused" exits 2 gw_cli learn --user nobody-here
 check "it names what let them out until now" grep -q "Let out until now by: all-out ($T/gw.conf:" "$T/new/conf.d/60-app.conf"
 # The whole configuration with the wide rule, and then without it.
@@ -195,4 +203,16 @@ at gw rm -f "$T/state/records.db-wal"
 gw_start
 check "a broken file is set aside" within 10 at gw test -s "$T/state/records.db.broken"
 check "and traffic goes on" within 15 seen_from_egress 1 4
+
+# ------------------------------------------------------------------ without records
+gw_stop
+sed 's/^gateway = {/& records = { enabled = false; };/' "$T/good.conf" >"$T/gw.conf"
+gw_start
+check "traffic without records" within 15 seen_from_egress 1 4
+rm -f "$T/hold.1.4"
+hold 1 4
+check "who is answered from the flows" who_is 1 4 user-c1 c1 all-out
+check "the past is not known, and that is said" shows 'no flow records are kept' gw_cli who $EGRESS4:1 --at -1h
+check "nor now, when nobody has it" shows 'past is not known' gw_cli who $EGRESS4:1
+check "status says so" shows 'records +none are kept' gw_cli status
 lab_result
