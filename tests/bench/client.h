@@ -40,7 +40,6 @@ static inline void client_key(uint32_t number, struct sp_key *ret_private)
 	memcpy(ret_private->b, h.b, sizeof(ret_private->b));
 	sp_dh_clamp(ret_private);
 }
-
 static inline void client_send(void *arg, const struct sp_wg_address *to, const void *bytes,
 			       size_t len)
 {
