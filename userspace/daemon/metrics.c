@@ -142,6 +142,16 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 		    frames_free);
 }
 
+static void add_canary(struct sp_metrics *m, const struct sp_daemon *daemon)
+{
+	sp_metrics_family(m, "policy_canary_total", SP_METRIC_COUNTER,
+			  "Times that a packet of nobody was asked about and denied.");
+	sp_metrics_sample(m, (double)daemon->canary.runs, NULL);
+	sp_metrics_family(m, "policy_canary_failures_total", SP_METRIC_COUNTER,
+			  "Times that it was allowed: the gateway closed itself.");
+	sp_metrics_sample(m, (double)daemon->canary.failures, NULL);
+}
+
 static void add_records(struct sp_metrics *m, struct sp_daemon *daemon)
 {
 	static const struct {
@@ -160,16 +170,6 @@ static void add_records(struct sp_metrics *m, struct sp_daemon *daemon)
 	sp_metrics_family(m, "records_bytes", SP_METRIC_GAUGE, "Disk that flow records use.");
 	sp_metrics_sample(m, json_number_value(json_object_get(records, "used_bytes")), NULL);
 	json_decref(records);
-}
-
-static void add_canary(struct sp_metrics *m, const struct sp_daemon *daemon)
-{
-	sp_metrics_family(m, "policy_canary_total", SP_METRIC_COUNTER,
-			  "Times that a packet of nobody was asked about and denied.");
-	sp_metrics_sample(m, (double)daemon->canary.runs, NULL);
-	sp_metrics_family(m, "policy_canary_failures_total", SP_METRIC_COUNTER,
-			  "Times that it was allowed: the gateway closed itself.");
-	sp_metrics_sample(m, (double)daemon->canary.failures, NULL);
 }
 
 /* A result's text as a label: its characters are ours, spaces are fine. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/egress.h"
+#include "policy/tests.h"
 #include "sallyport/core/addr.h"
 
 /* Where the kernel uses the address too, below its ephemeral ports; else everything unprivileged. */

@@ -128,9 +128,9 @@ struct sp_daemon {
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
-	struct sp_egress_state *egress;
 	struct sp_canary_state canary;
 
+	struct sp_egress_state *egress;
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
 	struct sp_drops *drops;
 
