@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "policy/tests.h"
 
 struct sp_daemon;
@@ -37,9 +35,5 @@ struct sp_canary_state {
 	uint64_t asked_ns; /* the last time */
 	uint64_t runs, failures;
 };
-
-/* trace.c: what the request asks about, stage by stage. */
-int sp_daemon_trace(struct sp_daemon *daemon, const json_t *request, json_t **ret_said,
-		    char **ret_text);
 
 #endif
