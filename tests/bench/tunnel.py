@@ -109,11 +109,11 @@ def flood(gateway, mac1, seconds):
         run.append(subprocess.Popen(far(gateway, *words), stdout=subprocess.PIPE,
                                     stderr=subprocess.PIPE, text=True))
         if len(run) == 1:
-            run[0].stderr.readline()  # who carries data has its sessions before
+            first = run[0].stderr.readline()  # who carries data has its sessions before
     out = [child.communicate() for child in run]
     for child, (_, error) in zip(run, out):
         if child.returncode:
-            raise BenchError(f"flood: {error.strip()}")
+            raise BenchError(f"flood: {error.strip() or first.strip()}")
     carried, flooded, shaken = (json.loads(o) for o, _ in out)
     return {"flood_pps": flooded["offered_pps"],
             "answered": shaken["heard_in_1s"] / max(shaken["begun"], 1),
