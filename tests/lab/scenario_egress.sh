@@ -69,17 +69,19 @@ burst 1 200
 check "more flows than a block has ports: counted as nat_exhausted" within 3 gw_drops_above "$before" nat_exhausted
 refusals() { gw_cli show egress -j | jq -e 'map(.refused) | add > 0'; }
 check "and by show egress" refusals
+read -r first _ < <(block 1)
+other=$([ "$first" = $A ] && echo $B || echo $A)
+check "at the address of the user" not expect refused "$(field "$first" refused)" 0
+check "and at no other" expect refused "$(field "$other" refused)" 0
 check "the other user notices nothing" in_block 2
 check "the metric too" shows '^sallyport_nat_pool_refused_total\{pool="main",address="192.0.2.1[12]"\} [1-9]' gw_cli metrics
 check "the log says it" within 5 grep -q 'egress: 192.0.2.1[12] of pool main is exhausted' "$T/gw.log"
-read -r first _ < <(block 1)
 was=$(block 1)
 gw_stop
 gw_start || { lab_result; exit 1; }
 check "after a restart: the same block" expect block "$(block 1)" "$was"
 check "and traffic in it" within 30 in_block 1
 # ------------------------------------------------------------------ draining
-other=$([ "$first" = $A ] && echo $B || echo $A)
 at c1 curl -sSN "http://$WEB4/slow/600" >"$T/slow" 2>&1 &
 SLOW=$!
 within 5 test -s "$T/slow"

@@ -163,7 +163,8 @@ static bool is_idle(const struct sp_egress_use *use)
 	return !sum;
 }
 
-static bool is_listed(const struct sp_daemon *daemon, const struct sp_egress_use *use)
+/* What the pools in force count in. */
+static void mark_listed(const struct sp_daemon *daemon, bool *taken)
 {
 	const struct sp_egress_state *state = daemon->egress;
 
@@ -171,40 +172,46 @@ static bool is_listed(const struct sp_daemon *daemon, const struct sp_egress_use
 		const struct sp_nat_pool *pool = &state->pools->pools[i];
 
 		for (uint32_t a = 0; a < pool->address_count; a++) {
-			if (pool->addresses[a].use == use)
-				return true;
+			if (pool->addresses[a].use)
+				taken[pool->addresses[a].use - daemon->shared->egress_use] = true;
 		}
 	}
-	return false;
 }
 
 /* The same address and range keep their place, and what was counted there. NULL: all are taken. */
-static struct sp_egress_use *use_for(struct sp_daemon *daemon, const struct sp_nat_address *a)
+static struct sp_egress_use *use_for(struct sp_daemon *daemon, const struct sp_nat_address *a,
+				     bool *taken)
 {
-	struct sp_egress_use *uses = daemon->shared->egress_use, *unused = NULL;
+	struct sp_egress_use *uses = daemon->shared->egress_use;
+	uint32_t id, unused = 0;
 
-	for (uint32_t id = 1; id < SP_EGRESS_USE_MAX; id++) {
-		if (!uses[id].port_max) { /* they are given out in order: behind it none is */
-			unused = unused ? unused : &uses[id];
-			break;
-		}
+	for (id = 1; id < SP_EGRESS_USE_MAX && uses[id].port_max; id++) {
 		if (uses[id].port_min == a->port_min && uses[id].port_max == a->port_max &&
-		    sp_addr_equal(&uses[id].addr, &a->addr))
+		    sp_addr_equal(&uses[id].addr, &a->addr)) {
+			taken[id] = true;
 			return &uses[id];
-		if (!unused && is_idle(&uses[id]) && !is_listed(daemon, &uses[id]))
-			unused = &uses[id];
+		}
+		if (!unused && !taken[id] && is_idle(&uses[id]))
+			unused = id;
 	}
-	if (unused)
-		*unused = (struct sp_egress_use){
-			.addr = a->addr, .port_min = a->port_min, .port_max = a->port_max};
-	return unused;
+	if (!unused && id < SP_EGRESS_USE_MAX) /* they are given out in order: behind it none is */
+		unused = id;
+	if (!unused)
+		return NULL;
+	taken[unused] = true; /* idle as it still is, it is not given twice */
+	uses[unused] = (struct sp_egress_use){
+		.addr = a->addr, .port_min = a->port_min, .port_max = a->port_max};
+	return &uses[unused];
 }
 
 int sp_egress_plan(struct sp_daemon *daemon, const struct sp_config *config,
 		   struct sp_nat_pools *pools, char **ret_text)
 {
-	int rc = 0;
+	_cleanup_free_ bool *taken = calloc(SP_EGRESS_USE_MAX, sizeof(*taken));
+	int rc = taken ? 0 : -ENOMEM;
 
+	if (taken)
+		mark_listed(daemon, taken);
 	for (uint32_t i = 0; i < pools->count && !rc; i++) {
 		const struct sp_config_pool *from = &config->pools[i];
 		struct sp_nat_pool *pool = &pools->pools[i];
@@ -214,7 +221,7 @@ int sp_egress_plan(struct sp_daemon *daemon, const struct sp_config *config,
 			pool->fallback = config->pools[from->fallback].id;
 		for (uint32_t a = 0; a < pool->address_count; a++) {
 			pool->addresses[a].draining = is_draining(from, &pool->addresses[a].addr);
-			pool->addresses[a].use = use_for(daemon, &pool->addresses[a]);
+			pool->addresses[a].use = use_for(daemon, &pool->addresses[a], taken);
 			if (pool->addresses[a].use)
 				pool->addresses[a].use->pool_id = pool->id;
 		}

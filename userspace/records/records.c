@@ -317,9 +317,13 @@ static int on_write(void *arg, const void *items, uint32_t count)
 
 	for (uint32_t i = 0; !rc && i < count; i++)
 		rc = write_one(r, (const struct item *)items + i);
-	if (rc)
-		forget_words(r); /* those of this transaction go with it */
 	return rc;
+}
+
+/* The rows of the words are gone, and their numbers will be those of others. */
+static void on_undone(void *arg)
+{
+	forget_words(arg);
 }
 
 static int delete_some(struct sp_records *r, enum statement which, int64_t before_ms,
@@ -384,7 +388,12 @@ static int on_tidy(void *arg, struct sp_store *store)
 }
 
 static const struct sp_store_writer_ops ops = {
-	.start = on_start, .stop = on_stop, .write = on_write, .tidy = on_tidy};
+	.start = on_start,
+	.stop = on_stop,
+	.write = on_write,
+	.undone = on_undone,
+	.tidy = on_tidy,
+};
 
 int sp_records_open(const struct sp_records_config *config, struct sp_records **ret_records)
 {

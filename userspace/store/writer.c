@@ -127,8 +127,11 @@ static int write_batch(struct sp_store_writer *w, uint32_t count)
 		return rc;
 	rc = w->config.ops->write(w->config.arg, w->batch, count);
 	if (!rc)
-		return sp_store_commit(w->store);
-	sp_store_roll_back(w->store);
+		rc = sp_store_commit(w->store);
+	else
+		sp_store_roll_back(w->store);
+	if (rc && w->config.ops->undone)
+		w->config.ops->undone(w->config.arg);
 	return rc;
 }
 

@@ -18,6 +18,8 @@ struct sp_store_writer_ops {
 	void (*stop)(void *arg);
 	/* Mandatory: count items, inside one transaction. */
 	int (*write)(void *arg, const void *items, uint32_t count);
+	/* Optional: nothing that write has written last is there: it or the commit failed. */
+	void (*undone)(void *arg);
 	/* Optional: each period, outside a transaction: delete what is old, in small steps. */
 	int (*tidy)(void *arg, struct sp_store *store);
 };
