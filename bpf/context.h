@@ -20,8 +20,9 @@ struct sp_xdp {
 	enum sp_direction direction;
 	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
+	__u32 hit_id;	/* of the rule in meta */
 	struct sp_packet packet;
-	struct sp_meta meta; /* of SP_V_WORKER */
+	struct sp_meta meta; /* of SP_V_WORKER; of a drop: who and what rule, as far as known */
 };
 
 /* What the stack, 512 bytes of all functions together, has no room for. */
@@ -61,6 +62,17 @@ SP_INLINE enum sp_verdict sp_drop(struct sp_xdp *x, enum sp_reason reason)
 {
 	x->reason = reason;
 	return SP_V_DROP;
+}
+
+/* The same for a packet of a flow. */
+SP_INLINE enum sp_verdict sp_drop_of(struct sp_xdp *x, const struct sp_flow *flow,
+				     enum sp_reason reason)
+{
+	x->meta.user_id = flow->user_id;
+	x->meta.peer_id = flow->peer_id;
+	x->meta.rule_id = flow->rule_id;
+	x->hit_id = flow->hit_id;
+	return sp_drop(x, reason);
 }
 
 SP_INLINE bool sp_is_listener(__be16 port_be)

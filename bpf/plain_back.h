@@ -14,6 +14,9 @@ SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 		return NULL;
 	s->now_ns = x->now_ns;
 	s->generation = x->gateway->generation;
+	s->user_id = SP_USER_NOBODY;
+	s->answer.rule_id = 0;
+	s->answer.hit_id = 0;
 	s->route_seq = *(const volatile __u32 *)&x->gateway->route_seq;
 	return s;
 }
@@ -25,6 +28,16 @@ SP_INLINE __u16 sp_plain_mss(const struct sp_xdp *x, __u32 mtu)
 	__u32 headers = SP_TCP_BYTES + (x->packet.version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES);
 
 	return least > headers && least < 0xffff ? (__u16)(least - headers) : 0xffff;
+}
+
+/* By whom and by what rule, as far as it was asked about. */
+SP_INLINE enum sp_verdict sp_plain_drop(struct sp_xdp *x, const struct sp_plain *s,
+					enum sp_reason reason)
+{
+	x->meta.user_id = s->user_id;
+	x->meta.rule_id = s->answer.rule_id;
+	x->hit_id = s->answer.hit_id;
+	return sp_drop(x, reason);
 }
 
 SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s, __u32 slot)
@@ -48,19 +61,19 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	if (!s)
 		return sp_drop(x, SP_R_CLOSED);
 	if (sp_flow_is_over(x, key, flow))
-		return sp_drop(x, SP_R_FLOW_EXPIRED);
+		return sp_drop_of(x, flow, SP_R_FLOW_EXPIRED);
 	if (sp_plain_is_due(s, flow)) {
 		s->reply = *key;
 		sp_flow_mate_key(key, flow, &s->key);
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
-			return sp_drop(x, r);
+			return sp_plain_drop(x, s, r);
 	}
 	if (x->packet.l3_bytes > flow->mtu)
-		return sp_drop(x, SP_R_TOO_BIG);
+		return sp_drop_of(x, flow, SP_R_TOO_BIG);
 	r = sp_flow_take(x, flow, false);
 	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+		return sp_drop_of(x, flow, r);
 	sp_flow_count(x, key, flow);
 	if (x->packet.icmp_error)
 		s->inner = *inner;

@@ -49,18 +49,17 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	if (sp_plain_is_due(s, flow)) {
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
-			return sp_drop(x, r);
+			return sp_plain_drop(x, s, r);
 	}
 	if (x->packet.icmp_error && sp_plain_zone(s->slot, &x->packet.src) != flow->user_id)
 		return sp_drop(x, SP_R_SPOOFED_SOURCE);
 	r = sp_plain_route(s, flow);
+	if (r == SP_R_NONE && x->packet.l3_bytes > s->hop.mtu)
+		r = SP_R_TOO_BIG;
+	if (r == SP_R_NONE)
+		r = sp_flow_take(x, flow, true);
 	if (r != SP_R_NONE)
-		return sp_drop(x, r);
-	if (x->packet.l3_bytes > s->hop.mtu)
-		return sp_drop(x, SP_R_TOO_BIG);
-	r = sp_flow_take(x, flow, true);
-	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+		return sp_drop_of(x, flow, r);
 	sp_plain_learn(s, flow);
 	sp_flow_count(x, &s->key, flow);
 	s->out.addr = flow->nat_addr;

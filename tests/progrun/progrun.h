@@ -13,6 +13,7 @@
 #include "gateway.skel.h"
 #include "progrun/frames.h"
 #include "sallyport/abi/bucket.h"
+#include "sallyport/abi/event.h"
 #include "sallyport/abi/flow.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
@@ -115,6 +116,8 @@ static void progrun_open(void)
 	bpf_map__set_max_entries(skel->maps.sp_ports, 64);
 	bpf_map__set_max_entries(skel->maps.sp_policy, 2 * POLICY_NODES);
 	bpf_map__set_max_entries(skel->maps.sp_drop_lanes, (uint32_t)cpus * SP_DROP_STRIDE);
+	bpf_map__set_max_entries(skel->maps.sp_drop_paces, (uint32_t)cpus * SP_PACE_STRIDE);
+	bpf_map__set_max_entries(skel->maps.sp_forward_lanes, (uint32_t)cpus * SP_FORWARD_STRIDE);
 	cr_assert_eq(gateway_bpf__load(skel), 0, "the verifier refuses the program");
 	gateway = map_shared(skel->maps.sp_gateway, sizeof(*gateway));
 	users = map_shared(skel->maps.sp_users, 64 * sizeof(*users));

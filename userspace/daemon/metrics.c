@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "dataplane/drops.h"
 #include "observe/metrics.h"
 
 static const char *const directions[] = {"up", "down", "host"};

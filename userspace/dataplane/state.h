@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/drops.h"
 #include "sallyport/abi/plain.h"
 
 enum sp_map_id {
@@ -39,6 +40,9 @@ enum sp_map_id {
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
 	SP_MAP_EVENTS,
+	SP_MAP_DROP_EVENTS,
+	SP_MAP_DROP_PACES,
+	SP_MAP_FORWARD_LANES,
 	SP_MAP_COUNT,
 };
 
@@ -48,6 +52,13 @@ struct sp_attachment {
 	int link_fd;		     /* plain link; -1 behind libxdp's dispatcher */
 	struct xdp_program *program; /* behind libxdp's dispatcher */
 	char name[IF_NAMESIZE];
+};
+
+/* Whom the events of sp_drop_events go to, and how many more at this time. */
+struct sp_drop_reader {
+	void (*cb)(const struct sp_drop_event *event, void *arg);
+	void *arg;
+	uint32_t left;
 };
 
 struct sp_dataplane {
@@ -65,6 +76,8 @@ struct sp_dataplane {
 	struct ring_buffer *events; /* sp_events */
 	void (*on_event)(const struct sp_event *event, void *arg);
 	void *on_event_arg;
+	struct ring_buffer *drop_events; /* sp_drop_events */
+	struct sp_drop_reader drop_reader;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */
 };
 
