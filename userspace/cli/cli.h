@@ -32,6 +32,7 @@ enum sp_cli_option {
 	SP_CLI_CONFIRM = 1 << 6,
 	SP_CLI_LAST = 1 << 7,
 	SP_CLI_REASON = 1 << 8,
+	SP_CLI_FEEDS = 1 << 9,
 };
 
 struct sp_cli {

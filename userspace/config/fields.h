@@ -41,8 +41,10 @@ struct sp_config_prefixes {
 };
 bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixes *prefixes,
 			    const struct sp_prefix *prefix);
-void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
-			 struct sp_config_prefixes *prefixes);
+/* The destination's listed prefixes and those of its feeds, as new. */
+void sp_config_feeds_join(struct sp_config_reader *r,
+			  const struct sp_config_destination *destination,
+			  struct sp_prefix **ret_prefixes, uint32_t *ret_count);
 
 /* One prefix without host bits, as an element of a list. */
 bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_prefix);
