@@ -111,6 +111,10 @@ enum sp_cli_exit sp_cli_reload(const struct sp_cli *cli, const struct sp_cli_com
 		more = json_pack("{s:b}", "feeds", 1);
 	code = ask_with_number(cli, command, more, "confirm_s", cli->confirm_s, CONFIRM_S_MAX);
 	json_decref(more);
+	if (code == SP_CLI_MISTAKES || code == SP_CLI_FAILED)
+		fputs("sallyport: nothing has changed: what ran before goes on; correct this and "
+		      "reload again\n",
+		      stderr);
 	return code;
 }
 

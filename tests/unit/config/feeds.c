@@ -114,7 +114,7 @@ Test(config_feeds, of_any_size_are_bounded)
 	cr_assert_eq(truncate("bad.txt", 200000000), 0);
 	errors = fail();
 	cr_expect_str_eq(errors.list[0].text,
-			 "./bad.txt: found 200000000 bytes, expected at most 67108864");
+			 "./bad.txt: found 200000000 bytes, expected at most 67108864: split it");
 	sp_config_errors_fini(&errors);
 	cr_assert_eq(unlink("bad.txt"), 0);
 	errors = fail();
