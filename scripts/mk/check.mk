@@ -5,7 +5,10 @@ CHECK_CFLAGS := -std=gnu17 $(DEFS) $(INC)
 check: $(BUILD)/gen/gateway.skel.h ## format, layers, sizes, words, headers, scripts, documentation
 	$(Q)CC="$(CC)" CHECK_CFLAGS='$(CHECK_CFLAGS)' scripts/check/run $(CHECK)
 
-.PHONY: progrun lab
+.PHONY: progrun lab cookbook
+cookbook: all ## the cases of sallyport-cookbook(7), each checked with its own tests
+	$(Q)tests/cookbook.sh $(BUILD)
+
 progrun: $(PROGRUN_BIN) ## the XDP program through BPF_PROG_RUN (as root)
 	$(Q)tests/criterion.sh $(PROGRUN_BIN)
 
@@ -23,7 +26,7 @@ soak: all $(PROGRUN_BIN) ## the long runs: millions of packets beside the models
 
 # Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,
 # also under -j.
-TEST_STEPS := all check unit progrun fuzz-replay lab
+TEST_STEPS := all check cookbook unit progrun fuzz-replay lab
 test: ## build, then every check and every test (as root)
 	$(Q)scripts/deps.sh
 	$(Q)for step in $(TEST_STEPS); do \
