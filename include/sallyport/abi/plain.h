@@ -36,11 +36,28 @@ struct sp_egress {
 	__u16 port_max;
 	__u16 slice; /* pairs of ports p with (p >> 1) % slices == slice are XDP's */
 	__u16 slices;
-	__u8 pool_id; /* 1 .., what 0 in the key stands for */
-	__u8 routed;  /* 1: leaves untranslated, the rest means nothing */
-	__u8 pad[6];
+	__u8 pool_id;  /* 1 .., what 0 in the key stands for */
+	__u8 routed;   /* 1: leaves untranslated, the rest means nothing */
+	__u8 fallback; /* pool to turn to when this one has no port; 0 = none */
+	__u8 pad;
+	__u32 use_id; /* in sp_egress_use; 0 = none */
 };
 SP_ABI_SIZE(struct sp_egress, 32);
+
+/* sp_egress_use[id], mmap-able: what is taken of one address of one pool. Id 0 is nobody's. */
+#define SP_EGRESS_USE_MAX 16385
+#define SP_PORT_SPACES	  3 /* TCP, UDP, ICMP identifiers */
+struct sp_egress_use {
+	struct sp_addr addr;
+	__u16 port_min; /* host order; 0, 0: free */
+	__u16 port_max;
+	__u32 pool_id;
+	__u32 used[SP_PORT_SPACES];  /* bindings with a flow, by workers */
+	__u32 plain[SP_PORT_SPACES]; /* the same by XDP, as the daemon last counted them */
+	__u64 refused;		     /* flows that got no port, by workers and XDP */
+	__u64 refused_ns;	     /* the last time; CLOCK_MONOTONIC */
+};
+SP_ABI_SIZE(struct sp_egress_use, 64);
 
 /* sp_bindings[inside]: endpoint-independent mapping. ICMP echo: the identifier is the port. */
 struct sp_binding_key {
