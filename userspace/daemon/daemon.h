@@ -26,8 +26,6 @@ struct sp_asker {
 /* confirm_s: taken back after so many seconds without sp_daemon_confirm; 0: not. */
 int sp_daemon_reload(struct sp_daemon *daemon, const struct sp_asker *who, uint32_t confirm_s,
 		     char **ret_text);
-/* feeds.c: only the files that destinations name, for the running configuration as it is. */
-int sp_daemon_reload_feeds(struct sp_daemon *daemon, json_t **ret_result, char **ret_text);
 int sp_daemon_confirm(struct sp_daemon *daemon, char **ret_text);
 /* number 0: the one before. */
 int sp_daemon_roll_back(struct sp_daemon *daemon, const struct sp_asker *who, uint64_t number,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/feed.h"
 #include "daemon/daemon.h"
+#include "daemon/feeds.h"
 
 static void say(char **ret_text, const char *text)
 {
@@ -22,7 +23,7 @@ static int put_in_force(struct sp_daemon *daemon, char **ret_text)
 	int rc = sp_daemon_plan_policy(daemon, daemon->config, &plan, ret_text);
 
 	if (!rc)
-		rc = sp_daemon_test_policy(daemon->config, &plan, ret_text);
+		rc = sp_daemon_test_policy(daemon, daemon->config, &plan, ret_text);
 	return rc ? rc : sp_daemon_commit_policy(daemon, daemon->config, &plan);
 }
 

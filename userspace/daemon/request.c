@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/feeds.h"
 #include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "policy/image.h"
@@ -45,6 +46,12 @@ static bool has_limit(const struct sp_config_rule *rule)
 	return rule->limit.up_bps || rule->limit.down_bps;
 }
 
+static bool same_paths(const struct sp_config_rule *a, const struct sp_config_rule *b)
+{
+	return a->path_count == b->path_count &&
+	       (!a->path_count || !memcmp(a->paths, b->paths, a->path_count * sizeof(*a->paths)));
+}
+
 /* A limit is one rule's own account, so with one no two rules are the same. */
 static bool same_effect(const struct sp_config_rule *a, const struct sp_config_rule *b)
 {
@@ -53,7 +60,8 @@ static bool same_effect(const struct sp_config_rule *a, const struct sp_config_r
 		return false;
 	if (!a->allow)
 		return true;
-	return a->pool == b->pool && a->on_change == b->on_change && a->grace_s == b->grace_s;
+	return a->pool == b->pool && same_paths(a, b) && a->on_change == b->on_change &&
+	       a->grace_s == b->grace_s;
 }
 
 /* Whichever of the leaf's rules holds at the time, it decides the same; and one always holds. */

@@ -290,6 +290,12 @@ Test(policy_compile, warns_of_rules_that_later_ones_make_redundant)
 	w.rules[0].pool = 3;
 	expect_redundant(&w, 0, 0);
 	w.rules[0].pool = UINT32_MAX;
+	w.config.paths = (struct sp_config_path[]){{.id = 1}};
+	w.config.path_count = 1;
+	w.rules[0].paths = (uint32_t[]){0};
+	w.rules[0].path_count = 1;
+	expect_redundant(&w, 0, 0);
+	w.rules[0].path_count = 0;
 	w.rules[2].expires_s = 4000000000;
 	expect_redundant(&w, 0, 0);
 	/* For a time, too, it says nothing that the later one does not. */
