@@ -5,7 +5,10 @@ CHECK_CFLAGS := -std=gnu17 $(DEFS) $(INC)
 check: $(BUILD)/gen/gateway.skel.h $(BUILD)/gen/trace.skel.h ## format, layers, sizes, words, headers, scripts, documentation
 	$(Q)CC="$(CC)" CHECK_CFLAGS='$(CHECK_CFLAGS)' scripts/check/run $(CHECK)
 
-.PHONY: progrun lab
+.PHONY: progrun lab cookbook
+cookbook: all ## the cases of sallyport-cookbook(7), each checked with its own tests
+	$(Q)tests/cookbook.sh $(BUILD)
+
 progrun: $(PROGRUN_BIN) ## the XDP program through BPF_PROG_RUN (as root)
 	$(Q)tests/criterion.sh $(PROGRUN_BIN)
 
@@ -17,13 +20,13 @@ test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; 
 	$(Q)tests/vm/run.sh $(KERNELS)
 
 # The long variants: SOAK="oracle mutants" runs only those; SP_SOAK tells a program that it is one.
-SOAK ?= oracle mutants crypto/backends
+SOAK ?= oracle mutants bypass generations crypto/backends
 soak: all $(PROGRUN_BIN) $(BUILD)/tests/unit/crypto/backends ## the long runs: millions of packets beside the models (as root); SOAK="oracle"
 	$(Q)SP_SOAK=1 tests/soak.sh $(BUILD) $(SOAK)
 
 # Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,
 # also under -j.
-TEST_STEPS := all check unit progrun fuzz-replay lab
+TEST_STEPS := all check cookbook unit progrun fuzz-replay lab
 test: ## build, then every check and every test (as root)
 	$(Q)scripts/deps.sh
 	$(Q)for step in $(TEST_STEPS); do \

@@ -99,7 +99,23 @@ enum sp_cli_exit sp_cli_why(const struct sp_cli *cli, const struct sp_cli_comman
 
 enum sp_cli_exit sp_cli_reload(const struct sp_cli *cli, const struct sp_cli_command *command)
 {
-	return ask_with_number(cli, command, NULL, "confirm_s", cli->confirm_s, CONFIRM_S_MAX);
+	json_t *more = NULL;
+	enum sp_cli_exit code;
+
+	if (cli->given & SP_CLI_FEEDS && cli->confirm_s) {
+		fputs("sallyport: reload: --feeds cannot be taken back, so not with --confirm\n",
+		      stderr);
+		return SP_CLI_USAGE;
+	}
+	if (cli->given & SP_CLI_FEEDS)
+		more = json_pack("{s:b}", "feeds", 1);
+	code = ask_with_number(cli, command, more, "confirm_s", cli->confirm_s, CONFIRM_S_MAX);
+	json_decref(more);
+	if (code == SP_CLI_MISTAKES || code == SP_CLI_FAILED)
+		fputs("sallyport: nothing has changed: what ran before goes on; correct this and "
+		      "reload again\n",
+		      stderr);
+	return code;
 }
 
 enum sp_cli_exit sp_cli_rollback(const struct sp_cli *cli, const struct sp_cli_command *command)

@@ -36,6 +36,7 @@ enum sp_cli_option {
 	SP_CLI_PROTOCOL = 1 << 10,
 	SP_CLI_FOR = 1 << 11,
 	SP_CLI_ZONE = 1 << 12,
+	SP_CLI_FEEDS = 1 << 13,
 };
 
 struct sp_cli {

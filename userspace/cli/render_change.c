@@ -188,6 +188,14 @@ void sp_render_reload(FILE *out, const char *command, const json_t *result)
 {
 	const json_t *trial = json_object_get(result, "trial");
 
+	if (json_object_get(result, "prefixes")) {
+		fprintf(out,
+			"feeds: %" JSON_INTEGER_FORMAT " prefixes of %" JSON_INTEGER_FORMAT
+			" files: policy generation %" JSON_INTEGER_FORMAT " is in force\n",
+			number_at(result, "prefixes"), number_at(result, "files"),
+			number_at(result, "generation"));
+		return;
+	}
 	fprintf(out, "%s: policy generation %" JSON_INTEGER_FORMAT " is in force\n",
 		!strcmp(command, "confirm")    ? "confirmed"
 		: !strcmp(command, "rollback") ? "rolled back"

@@ -233,6 +233,10 @@ static void objects_fini(struct sp_config *config)
 	for (uint32_t i = 0; i < config->destination_count; i++) {
 		free(config->destinations[i].name);
 		free(config->destinations[i].prefixes);
+		free(config->destinations[i].listed);
+		for (uint32_t k = 0; k < config->destinations[i].feed_count; k++)
+			free(config->destinations[i].feeds[k]);
+		free(config->destinations[i].feeds);
 	}
 	free(config->destinations);
 	for (uint32_t i = 0; i < config->service_count; i++) {

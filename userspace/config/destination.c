@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/fields.h"
@@ -12,6 +13,25 @@ static void read_name(struct sp_config_reader *r, const struct sp_config_field *
 	if (text && (!strcmp(text, "any") || !strcmp(text, "gateway")))
 		sp_config_expected(r, setting, "a name that is not reserved");
 	sp_field_name(r, field, setting, object);
+}
+
+static bool is_feed(const char *text)
+{
+	return text && *text == '@' && text[1];
+}
+
+static void add_feed(struct sp_config_reader *r, config_setting_t *setting, const char *path,
+		     struct sp_config_destination *destination)
+{
+	char **feeds =
+		reallocarray(destination->feeds, destination->feed_count + 1, sizeof(*feeds));
+
+	if (feeds)
+		destination->feeds = feeds;
+	else
+		r->rc = -ENOMEM;
+	if (feeds && (feeds[destination->feed_count] = sp_config_path(r, setting, path)))
+		destination->feed_count++;
 }
 
 /* "@path" stands for the lines of a file. */
@@ -32,14 +52,15 @@ static void read_prefixes(struct sp_config_reader *r, const struct sp_config_fie
 		const char *text = config_setting_get_string(element);
 		struct sp_prefix prefix;
 
-		if (text && *text == '@' && text[1])
-			sp_config_feed_read(r, element, text + 1, &prefixes);
+		if (is_feed(text))
+			add_feed(r, element, text + 1, destination);
 		else if (sp_config_prefix_read(r, element, &prefix))
 			sp_config_prefixes_add(r, &prefixes, &prefix);
 	}
-	destination->prefixes = prefixes.list;
-	destination->prefix_count = prefixes.count;
-	sp_config_families_part(r, &destination->prefixes, &destination->prefix_count);
+	destination->listed = prefixes.list;
+	destination->listed_count = prefixes.count;
+	sp_config_families_part(r, &destination->listed, &destination->listed_count);
+	sp_config_feeds_join(r, destination, &destination->prefixes, &destination->prefix_count);
 }
 
 #define AT(member) offsetof(struct sp_config_destination, member)

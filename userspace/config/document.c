@@ -80,7 +80,7 @@ char *sp_config_file_read(struct sp_config_reader *r, const char *file, size_t *
 		return NULL;
 	}
 	if (st.st_size > FILE_MAX_BYTES) {
-		sp_config_mistake_at(r, file, 0, "found %lld bytes, expected at most %u",
+		sp_config_mistake_at(r, file, 0, "found %lld bytes, expected at most %u: split it",
 				     (long long)st.st_size, FILE_MAX_BYTES);
 		return NULL;
 	}

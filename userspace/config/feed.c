@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/feed.h"
 #include "config/fields.h"
 
 #define PREFIXES_MAX (2u << 20) /* of one destination */
@@ -88,11 +89,10 @@ static void read_lines(struct sp_config_reader *r, const char *file, char *text,
 				     wrong - MISTAKES_MAX);
 }
 
-void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
-			 struct sp_config_prefixes *prefixes)
+static void read_feed(struct sp_config_reader *r, const char *path,
+		      struct sp_config_prefixes *prefixes)
 {
-	_cleanup_free_ char *absolute = sp_config_path(r, setting, path);
-	const char *file = absolute ? sp_config_file_add(r, absolute) : NULL;
+	const char *file = sp_config_file_add(r, path);
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
@@ -105,4 +105,93 @@ void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, 
 		sp_config_mistake_at(r, file, 0, "found a binary file, expected prefixes");
 	else
 		read_lines(r, file, text, prefixes);
+}
+
+void sp_config_feeds_join(struct sp_config_reader *r,
+			  const struct sp_config_destination *destination,
+			  struct sp_prefix **ret_prefixes, uint32_t *ret_count)
+{
+	struct sp_config_prefixes prefixes = {0};
+	struct sp_prefix *list = NULL;
+	uint32_t count;
+
+	for (uint32_t i = 0; i < destination->listed_count && !r->rc; i++)
+		sp_config_prefixes_add(r, &prefixes, &destination->listed[i]);
+	for (uint32_t i = 0; i < destination->feed_count && !r->rc; i++)
+		read_feed(r, destination->feeds[i], &prefixes);
+	list = prefixes.list;
+	count = prefixes.count;
+	sp_config_families_part(r, &list, &count);
+	*ret_prefixes = list;
+	*ret_count = count;
+}
+
+void sp_config_feeds_fini(struct sp_config_feeds *feeds)
+{
+	for (uint32_t i = 0; i < feeds->count; i++)
+		free(feeds->list[i].prefixes);
+	free(feeds->list);
+	*feeds = (struct sp_config_feeds){0};
+}
+
+static void read_all(struct sp_config_reader *r, const struct sp_config *config,
+		     struct sp_config_feeds *feeds)
+{
+	for (uint32_t i = 0; i < config->destination_count && !r->rc; i++) {
+		const struct sp_config_destination *destination = &config->destinations[i];
+		struct sp_config_feed_prefixes *to = &feeds->list[feeds->count];
+
+		if (!destination->feed_count)
+			continue;
+		to->destination = i;
+		sp_config_feeds_join(r, destination, &to->prefixes, &to->count);
+		feeds->prefix_count += to->count - destination->listed_count;
+		feeds->file_count += destination->feed_count;
+		feeds->count++;
+	}
+}
+
+int sp_config_feeds_read(const struct sp_config *config, struct sp_config_feeds *ret_feeds,
+			 struct sp_config_errors *ret_errors)
+{
+	struct sp_config_reader r = {0};
+	struct sp_config_feeds feeds = {0};
+	int rc;
+
+	*ret_errors = (struct sp_config_errors){0};
+	feeds.list = calloc(config->destination_count + 1u, sizeof(*feeds.list));
+	if (!feeds.list)
+		return -ENOMEM;
+	read_all(&r, config, &feeds);
+	rc = r.rc ? r.rc : r.errors.count ? -EINVAL : 0;
+	if (rc == -EINVAL) {
+		r.errors.files = TAKE_PTR(r.files);
+		r.errors.file_count = r.file_count;
+		r.file_count = 0;
+		sp_config_errors_sort(&r.errors);
+		*ret_errors = r.errors;
+		r.errors = (struct sp_config_errors){0};
+	}
+	sp_config_documents_fini(&r);
+	sp_config_errors_fini(&r.errors);
+	if (rc)
+		sp_config_feeds_fini(&feeds);
+	else
+		*ret_feeds = feeds;
+	return rc;
+}
+
+void sp_config_feeds_swap(struct sp_config *config, struct sp_config_feeds *feeds)
+{
+	for (uint32_t i = 0; i < feeds->count; i++) {
+		struct sp_config_feed_prefixes *f = &feeds->list[i];
+		struct sp_config_destination *d = &config->destinations[f->destination];
+		struct sp_prefix *prefixes = d->prefixes;
+		uint32_t count = d->prefix_count;
+
+		d->prefixes = f->prefixes;
+		d->prefix_count = f->count;
+		f->prefixes = prefixes;
+		f->count = count;
+	}
 }

@@ -47,8 +47,10 @@ struct sp_config_prefixes {
 };
 bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixes *prefixes,
 			    const struct sp_prefix *prefix);
-void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
-			 struct sp_config_prefixes *prefixes);
+/* The destination's listed prefixes and those of its feeds, as new. */
+void sp_config_feeds_join(struct sp_config_reader *r,
+			  const struct sp_config_destination *destination,
+			  struct sp_prefix **ret_prefixes, uint32_t *ret_count);
 
 /* The setting of a key, or of its group when the key is missing: where to point at. */
 config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,

@@ -103,8 +103,12 @@ struct sp_config_peer {
 
 struct sp_config_destination {
 	char *name;
-	struct sp_prefix *prefixes;
+	struct sp_prefix *prefixes; /* those listed, then those of the feeds */
 	uint32_t prefix_count;
+	struct sp_prefix *listed; /* in the configuration itself */
+	uint32_t listed_count;
+	char **feeds; /* absolute paths */
+	uint32_t feed_count;
 	struct sp_config_source source;
 };
 

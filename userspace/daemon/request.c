@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/feeds.h"
 #include "daemon/egress.h"
 #include "daemon/records.h"
 #include "daemon/drops.h"
@@ -39,8 +40,11 @@ static int run_reload(struct sp_daemon *daemon, const struct sp_asker *who, cons
 		      json_t **ret_result, char **ret_error)
 {
 	uint64_t confirm_s;
-	int rc = number_of(request, "confirm_s", CONFIRM_S_MAX, &confirm_s, ret_error);
+	int rc;
 
+	if (json_is_true(json_object_get(request, "feeds")))
+		return sp_daemon_reload_feeds(daemon, ret_result, ret_error);
+	rc = number_of(request, "confirm_s", CONFIRM_S_MAX, &confirm_s, ret_error);
 	if (!rc)
 		rc = sp_daemon_reload(daemon, who, (uint32_t)confirm_s, ret_error);
 	if (!rc)

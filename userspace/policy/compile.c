@@ -13,6 +13,7 @@
 #include "policy/image.h"
 #include "policy/lint.h"
 #include "policy/place.h"
+#include "policy/redundant.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 #include "sallyport/core/addr.h"
@@ -32,6 +33,10 @@
 #define SCRATCH_FACTOR 64u
 #define SCRATCH_MIN    (1u << 20)
 
+/* Rules times users, and nodes, up to which redundant rules are looked for. */
+#define REDUNDANT_MAX	(1u << 22)
+#define REDUNDANT_NODES (1u << 18)
+
 /* Diagrams of rules by who they are for; what a user gets is the minimum of a few of them. */
 struct compiler {
 	const struct sp_config *config;
@@ -42,6 +47,8 @@ struct compiler {
 	struct sp_policy_schedules schedules;
 	struct sp_policy_places places;
 	struct sp_policy_lint *lint; /* may be NULL */
+	uint32_t *refs;		     /* by user_id, of rule_space */
+	uint32_t ref_count;
 };
 
 static uint32_t leaf(uint32_t rule_id)
@@ -138,12 +145,10 @@ static uint32_t rule_services(struct compiler *c, const struct sp_config_rule *r
 	return sp_diagram_sum_total(&c->d, &sum);
 }
 
-/* Everything of a rule but who it is for. */
-static uint32_t rule_diagram(struct compiler *c, uint32_t index)
+/* Everything of a rule but who it is for, when, and from where. */
+static uint32_t rule_body(struct compiler *c, uint32_t index, uint32_t verdict)
 {
 	const struct sp_config_rule *rule = &c->config->rules[index];
-	uint32_t verdict =
-		sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1) : leaf(index + 1);
 	uint32_t slot[16] = {0}, service = rule_services(c, rule, verdict);
 	struct sp_policy_prefixes named = {0};
 
@@ -164,8 +169,16 @@ static uint32_t rule_diagram(struct compiler *c, uint32_t index)
 	/* "Any" gives nobody what is behind the tunnels, but it takes that too. */
 	if (rule->to_any && !rule->allow)
 		slot[INNER_V4] = slot[INNER_V6] = service;
-	return sp_policy_places_only(&c->places, &c->d, index,
-				     sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot));
+	return sp_diagram_branch(&c->d, SP_POLICY_LEVEL_SCOPE, slot);
+}
+
+static uint32_t rule_diagram(struct compiler *c, uint32_t index)
+{
+	const struct sp_config_rule *rule = &c->config->rules[index];
+	uint32_t verdict =
+		sp_policy_is_timed(rule) ? sp_diagram_timed(&c->d, index + 1) : leaf(index + 1);
+
+	return sp_policy_places_only(&c->places, &c->d, index, rule_body(c, index, verdict));
 }
 
 static void add_rule(struct compiler *c, uint32_t index)
@@ -413,6 +426,51 @@ static int compile_all(const struct sp_config *config, const struct sp_policy_ti
 	return r;
 }
 
+/* As struct sp_policy_layout asks for it. */
+static uint32_t rule_space(void *arg, uint32_t index, uint32_t verdict)
+{
+	struct compiler *c = arg;
+	const struct sp_config_rule *rule = &c->config->rules[index];
+	uint32_t body = rule_body(c, index, verdict);
+
+	memset(c->refs, 0, c->ref_count * sizeof(*c->refs));
+	for (uint32_t i = 0; i < c->config->user_count; i++) {
+		const struct sp_config_user *user = &c->config->users[i];
+
+		if (sp_policy_is_for_member(rule, user))
+			c->refs[user->id] = body;
+	}
+	for (uint32_t i = 0; i < rule->user_count; i++)
+		c->refs[c->config->users[rule->users[i]].id] = body;
+	return user_tree(&c->d, c->refs, c->ref_count);
+}
+
+/* It costs the product of rules and users, and handshakes wait. */
+static int find_redundant(const struct sp_config *config, struct sp_policy_lint *lint)
+{
+	uint32_t count = user_ids(config), inner;
+	_cleanup_free_ uint32_t *refs = calloc(count + 1u, sizeof(*refs));
+	struct compiler c = {.config = config, .refs = refs, .ref_count = count};
+	struct sp_policy_layout layout = {.d = &c.d, .space = rule_space, .arg = &c};
+	int r;
+
+	if ((uint64_t)config->rule_count * count > REDUNDANT_MAX)
+		return 0;
+	if (!refs)
+		return -ENOMEM;
+	r = sp_diagram_init(&c.d, config->rule_count + 1, REDUNDANT_NODES);
+	if (r)
+		return r;
+	inner = scope_root(&c);
+	if (inner) {
+		layout.inner_v4 = c.d.nodes[inner].slot[OUTER_V4];
+		layout.inner_v6 = c.d.nodes[inner].slot[OUTER_V6];
+	}
+	r = sp_policy_redundant(config, &layout, lint->decides, lint->later);
+	sp_diagram_fini(&c.d);
+	return r;
+}
+
 int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_time *time,
 			 uint32_t nodes_max, struct sp_policy_image *ret_image,
 			 uint32_t *ret_needed)
@@ -464,19 +522,40 @@ static char *warning_text(const struct sp_config *config, uint32_t index, uint32
 	return n < 0 ? NULL : text;
 }
 
+static char *redundant_text(const struct sp_config *config, uint32_t index, uint32_t later)
+{
+	const struct sp_config_rule *rule = &config->rules[index], *by = &config->rules[later];
+	char *text;
+	int n = asprintf(
+		&text,
+		"%s:%u: policy.%s: redundant: without it, later rules decide the same, such "
+		"as %s at %s:%u",
+		rule->source.file, rule->source.line, rule->name, by->name, by->source.file,
+		by->source.line);
+
+	return n < 0 ? NULL : text;
+}
+
+static char *rule_warning(const struct sp_config *config, const struct sp_policy_lint *lint,
+			  uint32_t index)
+{
+	return lint->decides[index + 1] ? redundant_text(config, index, lint->later[index])
+					: warning_text(config, index, lint->by[index]);
+}
+
 static int collect_warnings(const struct sp_config *config, const struct sp_policy_lint *lint,
 			    struct sp_policy_warnings *ret_warnings)
 {
 	struct sp_policy_warnings w = {0};
 
 	for (uint32_t i = 0; i < config->rule_count; i++) {
-		if (lint->decides[i + 1])
+		if (lint->decides[i + 1] && lint->later[i] == UINT32_MAX)
 			continue;
 		if (w.count == SP_POLICY_WARNINGS_MAX) {
 			w.left_out++;
 			continue;
 		}
-		w.list[w.count] = warning_text(config, i, lint->by[i]);
+		w.list[w.count] = rule_warning(config, lint, i);
 		if (!w.list[w.count++]) {
 			sp_policy_warnings_fini(&w);
 			return -ENOMEM;
@@ -504,6 +583,8 @@ int sp_policy_warn(const struct sp_config *config, uint32_t nodes_max,
 
 	if (!r)
 		r = compile_all(config, &time, nodes_max, &lint, &image, NULL);
+	if (!r)
+		r = find_redundant(config, &lint);
 	if (!r)
 		r = collect_warnings(config, &lint, ret_warnings);
 	sp_policy_image_fini(&image);

@@ -11,7 +11,12 @@ int sp_policy_lint_init(struct sp_policy_lint *lint, const struct sp_config *con
 	lint->rules = calloc(config->rule_count + 1u, sizeof(*lint->rules));
 	lint->decides = calloc(config->rule_count + 1u, sizeof(*lint->decides));
 	lint->by = calloc(config->rule_count + 1u, sizeof(*lint->by));
-	return lint->rules && lint->decides && lint->by ? 0 : -ENOMEM;
+	lint->later = malloc((config->rule_count + 1u) * sizeof(*lint->later));
+	if (!lint->rules || !lint->decides || !lint->by || !lint->later)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->rule_count; i++)
+		lint->later[i] = UINT32_MAX;
+	return 0;
 }
 
 void sp_policy_lint_fini(struct sp_policy_lint *lint)
@@ -19,6 +24,7 @@ void sp_policy_lint_fini(struct sp_policy_lint *lint)
 	free(lint->rules);
 	free(lint->decides);
 	free(lint->by);
+	free(lint->later);
 	*lint = (struct sp_policy_lint){0};
 }
 
@@ -71,7 +77,7 @@ static uint32_t winner(const struct sp_diagram *d, uint32_t rule, uint32_t all)
 	return sp_diagram_leaf_rule(d, all) - 1;
 }
 
-static bool has_member(const struct sp_config_user *user, const struct sp_config_rule *rule)
+bool sp_policy_is_for_member(const struct sp_config_rule *rule, const struct sp_config_user *user)
 {
 	for (uint32_t i = 0; i < rule->group_count; i++) {
 		for (uint32_t k = 0; k < user->group_count; k++) {
@@ -89,7 +95,7 @@ static const struct sp_config_user *somebody(const struct sp_config *config,
 	if (rule->user_count)
 		return &config->users[rule->users[0]];
 	for (uint32_t i = 0; i < config->user_count; i++) {
-		if (has_member(&config->users[i], rule))
+		if (sp_policy_is_for_member(rule, &config->users[i]))
 			return &config->users[i];
 	}
 	return NULL;

@@ -44,8 +44,9 @@ int sp_policy_compile_at(const struct sp_config *config, const struct sp_policy_
 /* Why it was refused, as a text for people; NULL: no more than the error itself says. */
 char *sp_policy_refusal(int error, uint32_t needed, uint32_t nodes_max);
 /*
- * Rules that cannot decide anything, as text "file:line: policy.name: ...", in order: all that they
- * match is decided before them, or they match nothing. Errors as of compile.
+ * Rules that could go, as text "file:line: policy.name: ...", in order: all that they match is
+ * decided before them, they match nothing, or later rules decide the same wherever they do (looked
+ * for up to 4 million rules times users). Errors as of compile.
  */
 #define SP_POLICY_WARNINGS_MAX 200
 struct sp_policy_warnings {

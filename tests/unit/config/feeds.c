@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "config/config.h"
+#include "config/feed.h"
 #include "unit/config/sandbox.h"
 
 static const char text[] =
@@ -113,12 +114,50 @@ Test(config_feeds, of_any_size_are_bounded)
 	cr_assert_eq(truncate("bad.txt", 200000000), 0);
 	errors = fail();
 	cr_expect_str_eq(errors.list[0].text,
-			 "./bad.txt: found 200000000 bytes, expected at most 67108864");
+			 "./bad.txt: found 200000000 bytes, expected at most 67108864: split it");
 	sp_config_errors_fini(&errors);
 	cr_assert_eq(unlink("bad.txt"), 0);
 	errors = fail();
 	cr_expect_str_eq(errors.list[0].text,
 			 "./bad.txt: found \"No such file or directory\", expected a file to read");
 	sp_config_errors_fini(&errors);
+	sandbox_leave();
+}
+
+/* Only what files hold is read again; what the configuration lists, and all else of it, stays. */
+Test(config_feeds, can_be_read_again_on_their_own)
+{
+	struct sp_config_errors errors;
+	struct sp_config_feeds feeds;
+	struct sp_config *config = NULL;
+	char buf[SP_PREFIX_TEXT];
+
+	sandbox_enter();
+	sandbox_text("a.conf", text);
+	sandbox_text("bad.txt", "198.51.100.0/25\n");
+	cr_assert_eq(sp_config_open("a.conf", &config, &errors), 0);
+	sandbox_text("a.conf", "this is no configuration any more");
+	sandbox_text("bad.txt", "203.0.113.0/24\n2001:db8::/32\n");
+	cr_assert_eq(sp_config_feeds_read(config, &feeds, &errors), 0);
+	cr_expect_eq(feeds.file_count, 1);
+	cr_expect_eq(feeds.prefix_count, 2);
+	cr_assert_eq(config->destinations[0].prefix_count, 2, "nothing is changed by reading");
+	sp_config_feeds_swap(config, &feeds);
+	cr_assert_eq(config->destinations[0].prefix_count, 3);
+	cr_expect_str_eq(sp_prefix_format(&config->destinations[0].prefixes[0], buf),
+			 "192.0.2.0/24");
+	cr_expect_str_eq(sp_prefix_format(&config->destinations[0].prefixes[1], buf),
+			 "203.0.113.0/24");
+	sp_config_feeds_swap(config, &feeds);
+	cr_expect_str_eq(sp_prefix_format(&config->destinations[0].prefixes[1], buf),
+			 "198.51.100.0/25");
+	sp_config_feeds_fini(&feeds);
+	sandbox_text("bad.txt", "203.0.113.0/24\nnonsense\n203.0.113.1/24\n");
+	cr_assert_eq(sp_config_feeds_read(config, &feeds, &errors), -EINVAL);
+	cr_assert_eq(errors.count, 2);
+	cr_expect_str_eq(errors.list[0].text,
+			 "./bad.txt:2: found \"nonsense\", expected an address or a prefix");
+	sp_config_errors_fini(&errors);
+	sp_config_close(config);
 	sandbox_leave();
 }

@@ -140,7 +140,8 @@ Test(config_mistakes, of_files_that_are_no_text_are_clear)
 		{"dir.conf", "dir.conf: found a directory, expected a configuration file"},
 		{"binary.conf", "binary.conf: found a binary file, expected text"},
 		{"pipe.key", "pipe.key: found a special file, expected a configuration file"},
-		{"huge.conf", "huge.conf: found 67108865 bytes, expected at most 67108864"},
+		{"huge.conf",
+		 "huge.conf: found 67108865 bytes, expected at most 67108864: split it"},
 	};
 
 	sandbox_enter();

@@ -227,7 +227,7 @@ Test(policy_compile, warns_of_rules_that_never_decide)
 
 	world_small(&w);
 	rule_to(&w, true, "10.0.0.0/8");				/* 11 */
-	rule_to(&w, true, "0.0.0.0/0");					/* 12: more than it */
+	rule_to(&w, true, "0.0.0.0/0")->log = true;			/* 12: more than it */
 	rule_service(&w, rule_to(&w, false, "10.1.0.0/16"), 6, 80, 80); /* 13 */
 	rule_add(&w, true)->from_any = false;				/* 14: from nobody */
 	rule_to(&w, true, "10.0.0.0/8")->expires_s = 1;			/* 15: over */
@@ -250,4 +250,103 @@ Test(policy_compile, warns_of_rules_that_never_decide)
 			  warnings.list[i]);
 	}
 	sp_policy_warnings_fini(&warnings);
+}
+
+static void expect_redundant(struct world *w, int rule, int by)
+{
+	struct sp_policy_warnings warnings;
+	char expected[80] = "";
+
+	for (uint32_t i = 0; i < w->config.rule_count; i++)
+		w->rules[i].source = (struct sp_config_source){"a.conf", i + 1};
+	cr_assert_eq(sp_policy_warn(&w->config, ROOM, &warnings), 0);
+	if (rule)
+		snprintf(expected, sizeof(expected),
+			 "a.conf:%d: policy.rule: redundant: without it, later rules decide", rule);
+	cr_assert_eq(warnings.count, rule ? 1 : 0, "rule %d: %u warnings: %s", rule, warnings.count,
+		     warnings.count ? warnings.list[0] : "");
+	if (rule) {
+		cr_expect(!strncmp(warnings.list[0], expected, strlen(expected)), "%s",
+			  warnings.list[0]);
+		snprintf(expected, sizeof(expected), "at a.conf:%d", by);
+		cr_expect(strstr(warnings.list[0], expected), "%s", warnings.list[0]);
+	}
+	sp_policy_warnings_fini(&warnings);
+}
+
+Test(policy_compile, warns_of_rules_that_later_ones_make_redundant)
+{
+	struct world w;
+
+	world_small(&w);
+	rule_service(&w, rule_to(&w, true, "192.0.2.0/24"), 6, 443, 443); /* 1 */
+	rule_service(&w, rule_to(&w, false, "192.0.2.0/25"), 17, 53, 53); /* 2 */
+	rule_to(&w, true, "192.0.0.0/16");				  /* 3 */
+	rule_add(&w, false)->to_any = true;				  /* 4 */
+	expect_redundant(&w, 1, 3);
+	w.rules[0].log = true;
+	expect_redundant(&w, 0, 0);
+	w.rules[0].log = false;
+	w.rules[0].pool = 3;
+	expect_redundant(&w, 0, 0);
+	w.rules[0].pool = UINT32_MAX;
+	w.config.paths = (struct sp_config_path[]){{.id = 1}};
+	w.config.path_count = 1;
+	w.rules[0].paths = (uint32_t[]){0};
+	w.rules[0].path_count = 1;
+	expect_redundant(&w, 0, 0);
+	w.rules[0].path_count = 0;
+	w.rules[2].expires_s = 4000000000;
+	expect_redundant(&w, 0, 0);
+	/* For a time, too, it says nothing that the later one does not. */
+	w.rules[0].expires_s = 4000000000;
+	w.rules[2].expires_s = 0;
+	expect_redundant(&w, 1, 3);
+	w.rules[0].expires_s = 0;
+	w.rules[2].from_where = true;
+	w.rules[2].from_prefixes = w.where[2];
+	w.rules[2].from_prefix_count = 1;
+	w.where[2][0] = prefix("203.0.113.0/24");
+	expect_redundant(&w, 0, 0);
+}
+
+Test(policy_compile, a_rule_is_redundant_only_where_packets_can_come)
+{
+	struct world w;
+
+	world_small(&w);
+	rule_to(&w, true, "192.0.2.0/24"); /* 1 */
+	rule_add(&w, true)->to_any = true; /* 2: all but inner addresses */
+	expect_redundant(&w, 1, 2);
+	/* 10.9.0.1 is the gateway's own, which "any" does not give. */
+	w.prefixes[0][0] = prefix("10.0.0.0/8");
+	expect_redundant(&w, 0, 0);
+	w.rules[1].allow = w.rules[0].allow = false;
+	expect_redundant(&w, 1, 2);
+}
+
+Test(policy_compile, a_rule_that_others_also_need_is_not_redundant)
+{
+	struct world w;
+
+	world_small(&w);
+	w.config.user_count = 2;
+	rule_to(&w, true, "192.0.2.0/24"); /* 1 */
+	rule_to(&w, true, "192.0.2.0/24"); /* 2: for one user */
+	w.rules[1].from_any = false;
+	w.rules[1].users[w.rules[1].user_count++] = 0;
+	w.rules[0].from_any = false;
+	w.rules[0].users[w.rules[0].user_count++] = 1;
+	expect_redundant(&w, 0, 0);
+	/* Two that say the same: the second is said to be superfluous, and the first then is not. */
+	w.rules[0].users[0] = 0;
+	rule_to(&w, true, "198.51.100.0/24"); /* 3 */
+	{
+		struct sp_policy_warnings warnings;
+
+		cr_assert_eq(sp_policy_warn(&w.config, ROOM, &warnings), 0);
+		cr_assert_eq(warnings.count, 1);
+		cr_expect(strstr(warnings.list[0], "never decides"), "%s", warnings.list[0]);
+		sp_policy_warnings_fini(&warnings);
+	}
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The compiled image against a slow and obvious model of what the rules say. */
+#include <stdio.h>
+
 #include "unit/policy/model.h"
 #include "unit/policy/random.h"
 
@@ -91,5 +93,82 @@ Test(policy_oracle, agrees_with_the_model_on_random_policies, .timeout = 120)
 	cr_assert_gt(defaulted, POLICIES * QUERIES / 20);
 	cr_assert_gt(shadowed, POLICIES * QUERIES / 50);
 	cr_assert_gt(bounded, POLICIES * QUERIES / 20);
+	free(w);
+}
+
+/* Two answers that nobody could tell apart by what happens to packets. */
+static bool same_answer(const struct sp_policy_answer *a, const struct sp_policy_answer *b)
+{
+	bool same = a->action == b->action && a->log == b->log &&
+		    (a->reason == SP_R_POLICY_DEFAULT) == (b->reason == SP_R_POLICY_DEFAULT);
+
+	return same && (a->action != SP_ACTION_ALLOW ||
+			(a->pool_id == b->pool_id && a->on_change == b->on_change &&
+			 a->grace_s == b->grace_s));
+}
+
+static void check_without(struct world *w, uint32_t rule, const struct sp_policy_image *with)
+{
+	struct sp_policy_image without;
+	bool from_any = w->rules[rule].from_any;
+	uint32_t users = w->rules[rule].user_count, groups = w->rules[rule].group_count;
+
+	w->rules[rule].from_any = false;
+	w->rules[rule].user_count = w->rules[rule].group_count = 0;
+	without = compiled(w);
+	for (unsigned int i = 0; i < 4000; i++) {
+		struct sp_policy_query q = random_query(w);
+		struct sp_addr outer = random_addr();
+		struct sp_policy_answer a, b;
+
+		q.now_ns = moments[rnd(MOMENTS)].now_ns;
+		q.place = place_of(with, &outer);
+		a = asked(with, &q);
+		q.place = place_of(&without, &outer);
+		b = asked(&without, &q);
+		cr_assert(same_answer(&a, &b), "world %lu: rule %u is not redundant", seed,
+			  rule + 1);
+	}
+	w->rules[rule].from_any = from_any;
+	w->rules[rule].user_count = users;
+	w->rules[rule].group_count = groups;
+	sp_policy_image_fini(&without);
+}
+
+Test(policy_oracle, what_is_called_redundant_can_go, .timeout = 120)
+{
+	struct world *w = malloc(sizeof(*w));
+	unsigned int found = 0;
+
+	for (unsigned int p = 0; p < 400; p++) {
+		struct sp_policy_image image;
+		struct sp_policy_warnings warnings;
+
+		seed = 50000 + p;
+		/* Now, since warnings are about now. */
+		moments_init((int64_t)time(NULL));
+		random_world(w);
+		for (uint32_t i = 0; i < w->config.rule_count; i++) {
+			w->rules[i].source = (struct sp_config_source){"w", i + 1};
+			w->rules[i].pool = UINT32_MAX;
+			w->rules[i].log = false;
+			w->rules[i].on_change = SP_ON_CHANGE_KILL;
+			w->rules[i].grace_s = 0;
+		}
+		image = compiled(w);
+		cr_assert_eq(sp_policy_warn(&w->config, ROOM, &warnings), 0);
+		for (uint32_t i = 0; i < warnings.count; i++) {
+			uint32_t line = 0;
+
+			if (!strstr(warnings.list[i], "redundant"))
+				continue;
+			cr_assert_eq(sscanf(warnings.list[i], "w:%u:", &line), 1);
+			check_without(w, line - 1, &image);
+			found++;
+		}
+		sp_policy_warnings_fini(&warnings);
+		sp_policy_image_fini(&image);
+	}
+	cr_assert_gt(found, 30);
 	free(w);
 }
