@@ -46,11 +46,13 @@ struct sp_plain {
 	__u32 user_id;
 	__u32 slot; /* of the inside interface */
 	__u32 generation;
+	__u32 rules_max;
 	__u32 route_seq;
 	__u16 mtu;   /* of the inside interface */
 	__u8 mac[6]; /* the packet's link addresses */
 	__u8 own_mac[6];
-	__u8 pad[6];
+	__u8 rejects; /* 1: the rule that refuses says so to the sender */
+	__u8 pad[1];
 };
 
 /* No packet meets it half done: XDP runs to its end on a CPU. */

@@ -14,6 +14,8 @@ SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 		return NULL;
 	s->now_ns = x->now_ns;
 	s->generation = x->gateway->generation;
+	s->rules_max = x->gateway->rules_max;
+	s->rejects = 0;
 	s->route_seq = *(const volatile __u32 *)&x->gateway->route_seq;
 	return s;
 }

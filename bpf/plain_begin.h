@@ -3,6 +3,7 @@
 #ifndef SP_BPF_PLAIN_BEGIN_H
 #define SP_BPF_PLAIN_BEGIN_H
 
+#include "plain_hits.h"
 #include "plain_nat.h"
 #include "plain_path.h"
 #include "plain_policy.h"
@@ -109,6 +110,18 @@ SP_INLINE enum sp_reason sp_plain_insert(struct sp_plain *s)
 	return SP_R_FLOW_TABLE_FULL;
 }
 
+SP_INLINE enum sp_reason sp_plain_decide(struct sp_plain *s)
+{
+	enum sp_reason r = sp_plain_ask();
+
+	if (r == SP_R_CLOSED)
+		return r;
+	sp_plain_account();
+	if (r != SP_R_NONE)
+		sp_plain_refuse(s, r);
+	return r;
+}
+
 /* s->key, slot, link addresses, MTU, time and generation are set. */
 __attribute__((noinline)) int sp_plain_begin(void)
 {
@@ -118,9 +131,12 @@ __attribute__((noinline)) int sp_plain_begin(void)
 	if (!s)
 		return SP_R_CLOSED;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	r = sp_plain_refused(s);
+	if (r != SP_R_NONE)
+		return r;
 	r = sp_plain_source(s);
 	if (r == SP_R_NONE)
-		r = sp_plain_ask();
+		r = sp_plain_decide(s);
 	if (r == SP_R_NONE)
 		r = sp_plain_quota(s);
 	if (r == SP_R_NONE)

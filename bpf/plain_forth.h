@@ -4,6 +4,7 @@
 #define SP_BPF_PLAIN_FORTH_H
 
 #include "plain_back.h"
+#include "plain_hits.h"
 #include "plain_path.h"
 
 /* A workload that moved to another link address is answered there. */
@@ -63,6 +64,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 		return sp_drop(x, r);
 	sp_plain_learn(s, flow);
 	sp_flow_count(x, &s->key, flow);
+	sp_hit_packet(s, flow->hit_id);
 	s->out.addr = flow->nat_addr;
 	s->out.port_be = flow->nat_port_be;
 	s->out.which = SP_REWRITE_SRC;

@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
-#include "sallyport/abi/plain.h"
+#include "dataplane/plain.h"
 
 enum sp_map_id {
 	SP_MAP_GATEWAY,
@@ -39,6 +39,8 @@ enum sp_map_id {
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
 	SP_MAP_EVENTS,
+	SP_MAP_DECISIONS,
+	SP_MAP_PLAIN_PACE,
 	SP_MAP_COUNT,
 };
 
@@ -62,9 +64,9 @@ struct sp_dataplane {
 	struct sp_shared shared;
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
-	struct ring_buffer *events; /* sp_events */
-	void (*on_event)(const struct sp_event *event, void *arg);
-	void *on_event_arg;
+	struct ring_buffer *events; /* sp_events and sp_decisions */
+	struct sp_plain_upcalls plain_upcalls;
+	void *plain_arg;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */
 };
 

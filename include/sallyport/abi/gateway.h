@@ -18,7 +18,7 @@ struct sp_gateway {
 	__u32 drop_lane_first_worker; /* lanes below are XDP's CPUs */
 	__u32 policy_nodes_max;	      /* of one half of the image */
 	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
-	__u32 pad;
+	__u32 rules_max;	      /* a lane of sp_rule_hits is rules_max + 1 cells */
 };
 SP_ABI_SIZE(struct sp_gateway, 64);
 

@@ -3,11 +3,12 @@
 #ifndef SALLYPORT_ABI_PLAIN_H
 #define SALLYPORT_ABI_PLAIN_H
 
-#include "sallyport/abi/addr.h"
+#include "sallyport/abi/flow.h"
+#include "sallyport/abi/verdict.h"
 
 #define SP_ZONE_PREFIXES_MAX 65536
 #define SP_EGRESS_MAX	     65536
-#define SP_EVENT_BYTES	     65536 /* of the ring buffer */
+#define SP_EVENT_BYTES	     65536 /* of each ring buffer */
 
 /* sp_zones[{interface slot, prefix}]: who sends from there. prefixlen counts the slot's 32 bits. */
 struct sp_zone_key {
@@ -92,5 +93,42 @@ struct sp_event {
 	enum sp_event_kind kind;
 };
 SP_ABI_SIZE(struct sp_event, 24);
+
+/* sp_decisions, a ring buffer: a rule with a log mark decided about a new flow, or would have. */
+struct sp_decision {
+	struct sp_flow_key key; /* as the workload sends it */
+	__u32 user_id;
+	__u32 rule_id;
+	__u32 hit_id;
+	enum sp_action action;
+	__u8 shadow;
+	__u8 pad[7];
+};
+SP_ABI_SIZE(struct sp_decision, 64);
+
+/* sp_plain_pace[0], one for each CPU: what XDP may say to the daemon, and how much it has not. */
+struct sp_pace {
+	__u64 log_tat_ns; /* decisions told: 200 a second */
+	__u64 log_lost;	  /* those that were not */
+};
+SP_ABI_SIZE(struct sp_pace, 16);
+
+/*
+ * sp_refusals[hash of the key], one set for each CPU: a new flow that the policy has just refused.
+ * It may forget: then the policy is asked again.
+ */
+#define SP_REFUSAL_MAX 1024
+#define SP_REFUSAL_NS  1000000000ull /* asked again after so long in any case */
+struct sp_refusal {
+	struct sp_flow_key key;
+	__u64 until_ns;
+	__u32 generation;
+	__u32 hit_id;
+	__u16 slot; /* of the inside interface */
+	__u8 reason;
+	__u8 rejects; /* 1: the sender is told */
+	__u8 pad[4];
+};
+SP_ABI_SIZE(struct sp_refusal, 64);
 
 #endif
