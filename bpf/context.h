@@ -19,6 +19,8 @@ struct sp_xdp {
 	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
 	enum sp_direction direction;
 	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
+	enum sp_notice answer; /* of SP_V_DROP: what its sender is told */
+	__u32 answer_mtu;	    /* of SP_NOTICE_TOO_BIG */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
 	struct sp_packet packet;
 	struct sp_meta meta; /* of SP_V_WORKER */
@@ -61,6 +63,20 @@ SP_INLINE enum sp_verdict sp_drop(struct sp_xdp *x, enum sp_reason reason)
 {
 	x->reason = reason;
 	return SP_V_DROP;
+}
+
+/* Dropped, and its sender is told so. */
+SP_INLINE enum sp_verdict sp_refuse(struct sp_xdp *x, enum sp_reason reason,
+				    enum sp_notice answer)
+{
+	x->answer = answer;
+	return sp_drop(x, reason);
+}
+
+SP_INLINE enum sp_verdict sp_refuse_length(struct sp_xdp *x, __u32 mtu)
+{
+	x->answer_mtu = mtu;
+	return sp_refuse(x, SP_R_TOO_BIG, SP_NOTICE_TOO_BIG);
 }
 
 SP_INLINE bool sp_is_listener(__be16 port_be)

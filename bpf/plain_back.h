@@ -34,7 +34,7 @@ SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s, _
 	enum sp_reason r = sp_packet_forward(x->ctx, &x->packet, &s->inner, &s->out);
 
 	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+		return sp_refuse(x, r, r == SP_R_TTL_EXPIRED ? SP_NOTICE_TIME : SP_NOTICE_NONE);
 	x->out_slot = slot;
 	return SP_V_REDIRECT;
 }
@@ -59,7 +59,7 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 			return sp_drop(x, r);
 	}
 	if (x->packet.l3_bytes > flow->mtu)
-		return sp_drop(x, SP_R_TOO_BIG);
+		return sp_refuse_length(x, flow->mtu);
 	r = sp_flow_take(x, flow, false);
 	if (r != SP_R_NONE)
 		return sp_drop(x, r);

@@ -50,7 +50,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	if (sp_plain_is_due(s, flow)) {
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
-			return sp_drop(x, r);
+			return sp_refuse(x, r, s->rejects ? SP_NOTICE_REJECT : SP_NOTICE_NONE);
 	}
 	if (x->packet.icmp_error && sp_plain_zone(s->slot, &x->packet.src) != flow->user_id)
 		return sp_drop(x, SP_R_SPOOFED_SOURCE);
@@ -58,7 +58,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	if (r != SP_R_NONE)
 		return sp_drop(x, r);
 	if (x->packet.l3_bytes > s->hop.mtu)
-		return sp_drop(x, SP_R_TOO_BIG);
+		return sp_refuse_length(x, s->hop.mtu);
 	r = sp_flow_take(x, flow, true);
 	if (r != SP_R_NONE)
 		return sp_drop(x, r);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one exit: count the drop, or put the metadata in front and hand over. XDP only. */
+/* The one exit: count the drop and answer it, or put the metadata in front and hand over. XDP only. */
 #ifndef SP_BPF_STAGE_FINISH_H
 #define SP_BPF_STAGE_FINISH_H
 
+#include "answer.h"
 #include "context.h"
 
 /* This CPU's lane has no other writer: NAPI polls with softirqs off. */
@@ -55,6 +56,14 @@ SP_INLINE int sp_finish_redirect(struct sp_xdp *x)
 	return bpf_redirect_map(&sp_devs, slot, XDP_DROP);
 }
 
+/* Counted as it came, then, where its sender is to be told, turned round as the answer. */
+SP_INLINE int sp_finish_refused(struct sp_xdp *x)
+{
+	int action = sp_finish_drop(x);
+
+	return x->answer != SP_NOTICE_NONE && sp_answer(x) ? XDP_TX : action;
+}
+
 SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 {
 	switch (v) {
@@ -65,7 +74,7 @@ SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 	case SP_V_REDIRECT:
 		return sp_finish_redirect(x);
 	default:
-		return sp_finish_drop(x);
+		return sp_finish_refused(x);
 	}
 }
 

@@ -82,7 +82,7 @@ SP_INLINE enum sp_verdict sp_plain(struct sp_xdp *x)
 	if (!sp_plain_knows(x, s, flow)) {
 		r = sp_plain_meet(x, s);
 		if (r != SP_R_NONE)
-			return sp_drop(x, r);
+			return sp_refuse(x, r, s->rejects ? SP_NOTICE_REJECT : SP_NOTICE_NONE);
 		flow = bpf_map_lookup_elem(&sp_flows, &s->key);
 		if (!flow)
 			return sp_drop(x, SP_R_NO_FLOW);

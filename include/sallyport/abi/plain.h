@@ -106,12 +106,24 @@ struct sp_decision {
 };
 SP_ABI_SIZE(struct sp_decision, 64);
 
-/* sp_plain_pace[0], one for each CPU: what XDP may say to the daemon, and how much it has not. */
-struct sp_pace {
-	__u64 log_tat_ns; /* decisions told: 200 a second */
-	__u64 log_lost;	  /* those that were not */
+/* How XDP answers a packet of a plain flow that it drops. */
+enum sp_notice {
+	SP_NOTICE_NONE = 0,
+	SP_NOTICE_REJECT = 1, /* a TCP reset, or administratively prohibited */
+	SP_NOTICE_TIME = 2,   /* TTL or hop limit exceeded */
+	SP_NOTICE_TOO_BIG = 3,
+	SP_NOTICE_KINDS = 4,
 };
-SP_ABI_SIZE(struct sp_pace, 16);
+
+/* sp_plain_pace[0], one for each CPU: what XDP may say at which rate, and what it has kept back. */
+struct sp_pace {
+	__u64 log_tat_ns; /* decisions told to the daemon */
+	__u64 log_lost;	  /* those that were not */
+	__u64 answer_tat_ns[SP_NOTICE_KINDS];
+	__u64 answers[SP_NOTICE_KINDS];	      /* sent */
+	__u64 answers_lost[SP_NOTICE_KINDS]; /* above the rate */
+};
+SP_ABI_SIZE(struct sp_pace, 112);
 
 /*
  * sp_refusals[hash of the key], one set for each CPU: a new flow that the policy has just refused.

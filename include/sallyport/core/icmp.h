@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
-/* ICMP errors about a packet, as complete IP packets. Pure; user space only. */
+/* ICMP errors about a packet, as complete IP packets. Pure; XDP and workers. */
 #ifndef SALLYPORT_CORE_ICMP_H
 #define SALLYPORT_CORE_ICMP_H
 
@@ -8,6 +8,22 @@
 
 #define SP_ICMP4_ERROR_MAX 576	/* RFC 1812 4.3.2.3 */
 #define SP_ICMP6_ERROR_MAX 1280 /* RFC 4443 2.4 (c) */
+
+/* Type and code. */
+SP_INLINE __u16 sp_icmp_too_big(bool v4)
+{
+	return v4 ? SP_ICMP_UNREACHABLE << 8 | 4 : SP_ICMP6_TOO_BIG << 8;
+}
+
+SP_INLINE __u16 sp_icmp_time_exceeded(bool v4)
+{
+	return v4 ? SP_ICMP_TIME_EXCEEDED << 8 : SP_ICMP6_TIME_EXCEEDED << 8;
+}
+
+SP_INLINE __u16 sp_icmp_prohibited(bool v4)
+{
+	return v4 ? SP_ICMP_UNREACHABLE << 8 | 13 : SP_ICMP6_UNREACHABLE << 8 | 1;
+}
 
 /* Unicast, and neither nobody nor this host: who may be told, and whom an error may be about. */
 SP_INLINE bool sp_icmp_is_host(const struct sp_addr *a)
@@ -59,36 +75,66 @@ SP_INLINE void sp_icmp_emit_ipv6(__u8 *out, const struct sp_addr *from, const st
 	__builtin_memcpy(out + 24, to->b, 16);
 }
 
+SP_INLINE __u32 sp_icmp_header_bytes(const struct sp_packet *p)
+{
+	return (p->version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES) + SP_ICMP_BYTES;
+}
+
+/* How much of p is quoted: as much as fits. */
+SP_INLINE __u32 sp_icmp_quoted_bytes(const struct sp_packet *p)
+{
+	__u32 max = p->version == 4 ? SP_ICMP4_ERROR_MAX : SP_ICMP6_ERROR_MAX;
+
+	max -= sp_icmp_header_bytes(p);
+	return p->l3_bytes < max ? p->l3_bytes : max;
+}
+
+/*
+ * All headers of the error about p at out, and what goes into the checksum before the quotation.
+ * The checksum itself stands two bytes behind the start of the ICMP header.
+ */
+SP_INLINE __u64 sp_icmp_emit(__u8 *out, const struct sp_packet *p, const struct sp_addr *from,
+			     __u16 type_code, __u32 word)
+{
+	__u32 quoted = sp_icmp_quoted_bytes(p);
+	__u64 sum = 0;
+	__u8 *icmp;
+
+	if (p->version == 4) {
+		icmp = out + SP_IPV4_BYTES;
+		sp_icmp_emit_ipv4(out, from, &p->src, SP_IPV4_BYTES + SP_ICMP_BYTES + quoted);
+	} else {
+		icmp = out + SP_IPV6_BYTES;
+		sp_icmp_emit_ipv6(out, from, &p->src, SP_IPV6_BYTES + SP_ICMP_BYTES + quoted);
+		sum = sp_csum_pseudo(from, &p->src, SP_PROTO_ICMPV6, SP_ICMP_BYTES + quoted);
+	}
+	sp_store32(icmp, sp_swap32((__u32)type_code << 16));
+	sp_store32(icmp + 4, sp_swap32(word));
+	return sp_csum_partial(icmp, SP_ICMP_BYTES, sum);
+}
+
+#ifndef __bpf__
 /* The bytes written, or 0: no error may be sent about it, from is of the other version, no room. */
 SP_INLINE __u32 sp_icmp_build(const void *ip, __u32 ip_bytes, const struct sp_addr *from,
 			      __u16 type_code, __u32 word, void *buf, __u32 buf_bytes)
 {
 	const __u8 *in = ip;
-	__u8 *out = buf, *icmp;
+	__u8 *out = buf;
 	struct sp_packet p;
-	__u32 header, max, quoted;
-	__u64 sum = 0;
+	__u32 header, quoted;
+	__u64 sum;
 
 	if (sp_parse_ip(in, in + ip_bytes, 0, &p) != SP_R_NONE || !sp_icmp_may_answer(&p) ||
 	    sp_addr_is_v4(from) != (p.version == 4))
 		return 0;
-	header = (p.version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES) + SP_ICMP_BYTES;
-	max = p.version == 4 ? SP_ICMP4_ERROR_MAX : SP_ICMP6_ERROR_MAX;
-	quoted = p.l3_bytes < max - header ? p.l3_bytes : max - header;
+	header = sp_icmp_header_bytes(&p);
+	quoted = sp_icmp_quoted_bytes(&p);
 	if (buf_bytes < header + quoted)
 		return 0;
-	icmp = out + header - SP_ICMP_BYTES;
-	sp_store32(icmp, sp_swap32((__u32)type_code << 16));
-	sp_store32(icmp + 4, sp_swap32(word));
-	__builtin_memcpy(icmp + SP_ICMP_BYTES, in, quoted);
-	if (p.version == 4) {
-		sp_icmp_emit_ipv4(out, from, &p.src, header + quoted);
-	} else {
-		sp_icmp_emit_ipv6(out, from, &p.src, header + quoted);
-		sum = sp_csum_pseudo(from, &p.src, SP_PROTO_ICMPV6, SP_ICMP_BYTES + quoted);
-	}
-	sum = sp_csum_partial(icmp, SP_ICMP_BYTES + quoted, sum);
-	sp_store16(icmp + 2, (__u16)~sp_csum_fold(sum));
+	sum = sp_icmp_emit(out, &p, from, type_code, word);
+	__builtin_memcpy(out + header, in, quoted);
+	sum = sp_csum_partial(in, quoted, sum);
+	sp_store16(out + header - SP_ICMP_BYTES + 2, (__u16)~sp_csum_fold(sum));
 	return header + quoted;
 }
 
@@ -96,29 +142,24 @@ SP_INLINE __u32 sp_icmp_build(const void *ip, __u32 ip_bytes, const struct sp_ad
 SP_INLINE __u32 sp_icmp_build_too_big(const void *ip, __u32 ip_bytes, const struct sp_addr *from,
 				      __u32 mtu, void *buf, __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_UNREACHABLE << 8 | 4 : SP_ICMP6_TOO_BIG << 8;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, mtu, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_too_big(sp_addr_is_v4(from)), mtu, buf,
+			     buf_bytes);
 }
 
 SP_INLINE __u32 sp_icmp_build_time_exceeded(const void *ip, __u32 ip_bytes,
 					    const struct sp_addr *from, void *buf, __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_TIME_EXCEEDED << 8 : SP_ICMP6_TIME_EXCEEDED << 8;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, 0, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_time_exceeded(sp_addr_is_v4(from)), 0, buf,
+			     buf_bytes);
 }
 
 SP_INLINE __u32 sp_icmp_build_admin_prohibited(const void *ip, __u32 ip_bytes,
 					       const struct sp_addr *from, void *buf,
 					       __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_UNREACHABLE << 8 | 13 : SP_ICMP6_UNREACHABLE << 8 | 1;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, 0, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_prohibited(sp_addr_is_v4(from)), 0, buf,
+			     buf_bytes);
 }
+#endif
 
 #endif
