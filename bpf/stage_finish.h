@@ -56,12 +56,17 @@ SP_INLINE int sp_finish_redirect(struct sp_xdp *x)
 	return bpf_redirect_map(&sp_devs, slot, XDP_DROP);
 }
 
-/* Counted as it came, then, where its sender is to be told, turned round as the answer. */
+/*
+ * Counted as it came, then, where its sender is to be told, turned round as the answer. By redirect:
+ * a veth does not wake its far end for XDP_TX when no program stands there.
+ */
 SP_INLINE int sp_finish_refused(struct sp_xdp *x)
 {
 	int action = sp_finish_drop(x);
 
-	return x->answer != SP_NOTICE_NONE && sp_answer(x) ? XDP_TX : action;
+	if (x->answer == SP_NOTICE_NONE || !x->iface || !sp_answer(x))
+		return action;
+	return bpf_redirect_map(&sp_devs, x->iface->slot, XDP_DROP);
 }
 
 SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)

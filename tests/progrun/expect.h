@@ -7,6 +7,8 @@
 
 #include "progrun/progrun.h"
 
+#define ANSWERED 0x100 /* an action: dropped, and sent back as its own answer */
+
 struct outcome {
 	uint32_t action;
 	struct sp_meta meta; /* of a redirect */
@@ -61,10 +63,11 @@ static inline struct outcome expect(const struct frame *f, uint32_t action,
 {
 	int cell = (int)(direction * (SP_DROP_STRIDE / 4) + reason);
 	struct sp_drop_cell before = drops_of(cell), all = drops_of(-1), after;
-	uint64_t drops = action == XDP_DROP || action == XDP_TX; /* answered: dropped, too */
+	uint64_t drops = action == XDP_DROP || action == ANSWERED;
 	uint64_t start_ns = now_ns();
 	struct outcome o = progrun(f);
 
+	action = action == ANSWERED ? XDP_REDIRECT : action;
 	after = drops_of(cell);
 	if (o.action != action || after.packets != before.packets + drops)
 		for (int i = 0; i < SP_DROP_STRIDE; i++)

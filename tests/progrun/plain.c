@@ -198,7 +198,7 @@ Test(plain, what_cannot_be_forwarded_has_its_reason)
 			s.vlan = 100;
 			s.proto = rows[i].proto ? rows[i].proto : s.proto;
 			in = frame_of(&s);
-			(void)expect(&in, rows[i].answered ? XDP_TX : XDP_DROP,
+			(void)expect(&in, rows[i].answered ? ANSWERED : XDP_DROP,
 				     s.tags ? SP_DIR_HOST : SP_DIR_UP, rows[i].reason, f->name);
 		}
 }

@@ -59,7 +59,7 @@ static void expect_answer(const struct frame *in, const struct frame *want,
 
 	cell = drops_of((int)(direction * (SP_DROP_STRIDE / 4) + reason));
 	cr_assert_eq(cell.packets, before + 1, "%s: counted", row);
-	cr_assert_eq(o.action, XDP_TX, "%s: action %u", row, o.action);
+	cr_assert_eq(o.action, XDP_REDIRECT, "%s: action %u", row, o.action);
 	cr_assert_eq(o.n, want->n, "%s: %u bytes, not %u", row, o.n, want->n);
 	for (uint32_t i = 0; i < o.n; i++)
 		cr_assert_eq(o.b[i], want->b[i], "%s: byte %u is %02x, not %02x", row, i, o.b[i],
@@ -360,12 +360,12 @@ Test(plain_answers, answers_have_a_rate_and_the_rest_is_counted)
 
 	t.hops = 1;
 	in = frame_of(&t);
-	cr_assert_eq(progrun(&in).action, XDP_TX);
+	cr_assert_eq(progrun(&in).action, XDP_REDIRECT);
 	reject();
 	s.tcp_flags = SP_TCP_SYN;
 	in = frame_of(&s);
 	for (int i = 0; i < 2000; i++)
-		told += progrun(&in).action == XDP_TX;
+		told += progrun(&in).action == XDP_REDIRECT;
 	most = cpus * (66 + (uint32_t)((now_ns() - start_ns) / 1000000));
 	cr_assert_geq(told, 64, "%u", told);
 	cr_assert_leq(told, most, "%u, not more than %u", told, most);
@@ -379,5 +379,5 @@ Test(plain_answers, answers_have_a_rate_and_the_rest_is_counted)
 	/* A flood of one kind takes nothing from another. */
 	reload(ALLOW, 0);
 	in = frame_of(&t);
-	cr_assert_eq(progrun(&in).action, XDP_TX);
+	cr_assert_eq(progrun(&in).action, XDP_REDIRECT);
 }

@@ -266,6 +266,15 @@ int sp_dataplane_events(struct sp_dataplane *dp)
 	return r < 0 ? r : 0;
 }
 
+static void add_pace(struct sp_pace *sum, const struct sp_pace *lane)
+{
+	sum->log_lost += lane->log_lost;
+	for (int k = 0; k < SP_NOTICE_KINDS; k++) {
+		sum->answers[k] += lane->answers[k];
+		sum->answers_lost[k] += lane->answers_lost[k];
+	}
+}
+
 int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -280,7 +289,7 @@ int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum)
 	if (r < 0)
 		return r;
 	for (int i = 0; i < cpus; i++)
-		sum.log_lost += lanes[i].log_lost;
+		add_pace(&sum, &lanes[i]);
 	*ret_sum = sum;
 	return 0;
 }
