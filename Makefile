@@ -11,7 +11,7 @@ include scripts/mk/bench.mk
 include scripts/mk/check.mk
 include scripts/mk/install.mk
 
-.PHONY: all help clean deps demo check test test-vm fuzz bench install
+.PHONY: all help clean deps demo check test test-vm soak fuzz bench install
 all: $(PROGRAMS) ## build everything into build/
 
 help: ## this list

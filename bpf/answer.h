@@ -37,10 +37,20 @@ struct {
 	__type(value, struct sp_answer);
 } sp_answer_now SEC(".maps");
 
-/* False: this CPU has said enough of this kind. */
-SP_INLINE bool sp_answer_is_due(const struct sp_xdp *x)
+/* What the sender of a dropped packet is owed; only plain egress has these reasons in XDP. */
+SP_INLINE enum sp_notice sp_notice_of(const struct sp_xdp *x)
 {
-	__u32 zero = 0, kind = x->answer & (SP_NOTICE_KINDS - 1);
+	if (x->reason == SP_R_TTL_EXPIRED)
+		return SP_NOTICE_TIME;
+	if (x->reason == SP_R_TOO_BIG)
+		return SP_NOTICE_TOO_BIG;
+	return x->reason == SP_R_POLICY_DENY && x->rejects ? SP_NOTICE_REJECT : SP_NOTICE_NONE;
+}
+
+/* False: this CPU has said enough of this kind. */
+SP_INLINE bool sp_answer_is_due(const struct sp_xdp *x, enum sp_notice notice)
+{
+	__u32 zero = 0, kind = notice & (SP_NOTICE_KINDS - 1);
 	struct sp_pace *pace = bpf_map_lookup_elem(&sp_plain_pace, &zero);
 	__u64 tat_ns;
 
@@ -140,15 +150,14 @@ SP_INLINE __u32 sp_answer_reset(struct xdp_md *ctx, const struct sp_packet *p, s
 /* Back between the link addresses that it came by; never about what was sent to many at once. */
 SP_INLINE bool sp_answer_link(struct xdp_md *ctx, const struct sp_packet *p, struct sp_answer *a)
 {
-	const __u8 *eth = sp_at((void *)(long)ctx->data, (void *)(long)ctx->data_end, 0,
-				SP_ETH_BYTES);
+	const __u8 *eth =
+		sp_at((void *)(long)ctx->data, (void *)(long)ctx->data_end, 0, SP_ETH_BYTES);
 
 	if (!eth || (eth[0] & 1) || (eth[6] & 1))
 		return false;
 	__builtin_memcpy(a->eth, eth + 6, 6);
 	__builtin_memcpy(a->eth + 6, eth, 6);
-	sp_store16(a->eth + 12,
-		   sp_swap16(p->version == 4 ? SP_ETHERTYPE_IPV4 : SP_ETHERTYPE_IPV6));
+	sp_store16(a->eth + 12, sp_swap16(p->version == 4 ? SP_ETHERTYPE_IPV4 : SP_ETHERTYPE_IPV6));
 	return true;
 }
 
@@ -189,11 +198,12 @@ SP_INLINE bool sp_answer(struct sp_xdp *x)
 {
 	struct sp_answer_plan plan = {0};
 
-	if (!sp_icmp_may_answer(&x->packet) || !sp_answer_is_due(x))
+	plan.kind = sp_notice_of(x);
+	if (plan.kind == SP_NOTICE_NONE || !sp_icmp_may_answer(&x->packet) ||
+	    !sp_answer_is_due(x, plan.kind))
 		return false;
 	plan.from = sp_answer_source(x);
-	plan.kind = x->answer;
-	plan.mtu = x->answer == SP_NOTICE_TOO_BIG ? x->answer_mtu : 0;
+	plan.mtu = plan.kind == SP_NOTICE_TOO_BIG ? x->mtu : 0;
 	return sp_answer_build(x->ctx, &x->packet, &plan);
 }
 

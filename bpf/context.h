@@ -19,11 +19,12 @@ struct sp_xdp {
 	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
 	enum sp_direction direction;
 	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
-	enum sp_notice answer; /* of SP_V_DROP: what its sender is told */
-	__u32 answer_mtu;	    /* of SP_NOTICE_TOO_BIG */
+	__u32 mtu;	/* of SP_R_TOO_BIG: what would have passed */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
+	bool rejects;	/* of SP_V_DROP: the rule tells the sender */
+	__u32 hit_id;	/* of the rule in meta */
 	struct sp_packet packet;
-	struct sp_meta meta; /* of SP_V_WORKER */
+	struct sp_meta meta; /* of SP_V_WORKER; of a drop: who and what rule, as far as known */
 };
 
 /* What the stack, 512 bytes of all functions together, has no room for. */
@@ -65,18 +66,15 @@ SP_INLINE enum sp_verdict sp_drop(struct sp_xdp *x, enum sp_reason reason)
 	return SP_V_DROP;
 }
 
-/* Dropped, and its sender is told so. */
-SP_INLINE enum sp_verdict sp_refuse(struct sp_xdp *x, enum sp_reason reason,
-				    enum sp_notice answer)
+/* The same for a packet of a flow. */
+SP_INLINE enum sp_verdict sp_drop_of(struct sp_xdp *x, const struct sp_flow *flow,
+				     enum sp_reason reason)
 {
-	x->answer = answer;
+	x->meta.user_id = flow->user_id;
+	x->meta.peer_id = flow->peer_id;
+	x->meta.rule_id = flow->rule_id;
+	x->hit_id = flow->hit_id;
 	return sp_drop(x, reason);
-}
-
-SP_INLINE enum sp_verdict sp_refuse_length(struct sp_xdp *x, __u32 mtu)
-{
-	x->answer_mtu = mtu;
-	return sp_refuse(x, SP_R_TOO_BIG, SP_NOTICE_TOO_BIG);
 }
 
 SP_INLINE bool sp_is_listener(__be16 port_be)

@@ -3,8 +3,7 @@
 #ifndef SP_BPF_MAPS_H
 #define SP_BPF_MAPS_H
 
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
+#include "maps_array.h"
 
 #include "sallyport/abi/bucket.h"
 #include "sallyport/abi/flow.h"
@@ -14,16 +13,6 @@
 #include "sallyport/abi/policy.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
-
-/* An array that user space maps into its memory. */
-#define SP_SHARED_ARRAY(name, entries, value_type) \
-	struct {                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);  \
-		__uint(map_flags, BPF_F_MMAPABLE); \
-		__uint(max_entries, entries);      \
-		__type(key, __u32);                \
-		__type(value, value_type);         \
-	} name SEC(".maps")
 
 /* [0] */
 SP_SHARED_ARRAY(sp_gateway, 1, struct sp_gateway);
@@ -138,6 +127,7 @@ SP_SHARED_ARRAY(sp_rule_hits, 1, struct sp_rule_hit);
 /* Both halves of the policy image: half h starts at h * (max_entries / 2). */
 SP_SHARED_ARRAY(sp_policy, 2, struct sp_policy_node);
 
+#include "maps_observe.h"
 #include "maps_plain.h"
 
 #endif

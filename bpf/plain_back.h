@@ -16,6 +16,9 @@ SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 	s->generation = x->gateway->generation;
 	s->rules_max = x->gateway->rules_max;
 	s->rejects = 0;
+	s->user_id = SP_USER_NOBODY;
+	s->answer.rule_id = 0;
+	s->answer.hit_id = 0;
 	s->route_seq = *(const volatile __u32 *)&x->gateway->route_seq;
 	return s;
 }
@@ -29,12 +32,24 @@ SP_INLINE __u16 sp_plain_mss(const struct sp_xdp *x, __u32 mtu)
 	return least > headers && least < 0xffff ? (__u16)(least - headers) : 0xffff;
 }
 
-SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s, __u32 slot)
+/* By whom and by what rule, as far as it was asked about. */
+SP_INLINE enum sp_verdict sp_plain_drop(struct sp_xdp *x, const struct sp_plain *s,
+					enum sp_reason reason)
+{
+	x->meta.user_id = s->user_id;
+	x->meta.rule_id = s->answer.rule_id;
+	x->hit_id = s->answer.hit_id;
+	x->rejects = s->rejects;
+	return sp_drop(x, reason);
+}
+
+SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s,
+					 const struct sp_flow *flow, __u32 slot)
 {
 	enum sp_reason r = sp_packet_forward(x->ctx, &x->packet, &s->inner, &s->out);
 
 	if (r != SP_R_NONE)
-		return sp_refuse(x, r, r == SP_R_TTL_EXPIRED ? SP_NOTICE_TIME : SP_NOTICE_NONE);
+		return sp_drop_of(x, flow, r);
 	x->out_slot = slot;
 	return SP_V_REDIRECT;
 }
@@ -50,19 +65,22 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	if (!s)
 		return sp_drop(x, SP_R_CLOSED);
 	if (sp_flow_is_over(x, key, flow))
-		return sp_drop(x, SP_R_FLOW_EXPIRED);
+		return sp_drop_of(x, flow, SP_R_FLOW_EXPIRED);
 	if (sp_plain_is_due(s, flow)) {
 		s->reply = *key;
 		sp_flow_mate_key(key, flow, &s->key);
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
-			return sp_drop(x, r);
+			return sp_plain_drop(x, s, r);
 	}
 	if (x->packet.l3_bytes > flow->mtu)
-		return sp_refuse_length(x, flow->mtu);
+		if (x->packet.l3_bytes > flow->mtu) {
+			x->mtu = flow->mtu;
+			return sp_drop_of(x, flow, SP_R_TOO_BIG);
+		}
 	r = sp_flow_take(x, flow, false);
 	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+		return sp_drop_of(x, flow, r);
 	sp_flow_count(x, key, flow);
 	if (x->packet.icmp_error)
 		s->inner = *inner;
@@ -73,7 +91,7 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	s->out.mss_max = sp_plain_mss(x, flow->mtu);
 	__builtin_memcpy(s->out.dmac, flow->mac, 6);
 	__builtin_memcpy(s->out.smac, flow->own_mac, 6);
-	return sp_plain_leave(x, s, flow->slot);
+	return sp_plain_leave(x, s, flow, flow->slot);
 }
 
 #endif

@@ -50,18 +50,19 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	if (sp_plain_is_due(s, flow)) {
 		r = sp_plain_judge_again();
 		if (r != SP_R_NONE)
-			return sp_refuse(x, r, s->rejects ? SP_NOTICE_REJECT : SP_NOTICE_NONE);
+			return sp_plain_drop(x, s, r);
 	}
 	if (x->packet.icmp_error && sp_plain_zone(s->slot, &x->packet.src) != flow->user_id)
 		return sp_drop(x, SP_R_SPOOFED_SOURCE);
 	r = sp_plain_route(s, flow);
-	if (r != SP_R_NONE)
-		return sp_drop(x, r);
-	if (x->packet.l3_bytes > s->hop.mtu)
-		return sp_refuse_length(x, s->hop.mtu);
-	r = sp_flow_take(x, flow, true);
-	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+	if (r == SP_R_NONE && x->packet.l3_bytes > s->hop.mtu)
+		r = SP_R_TOO_BIG;
+	if (r == SP_R_NONE)
+		r = sp_flow_take(x, flow, true);
+	if (r != SP_R_NONE) {
+		x->mtu = s->hop.mtu;
+		return sp_drop_of(x, flow, r);
+	}
 	sp_plain_learn(s, flow);
 	sp_flow_count(x, &s->key, flow);
 	sp_hit_packet(s, flow->hit_id);
@@ -72,7 +73,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	s->out.mss_max = sp_plain_mss(x, s->hop.mtu);
 	__builtin_memcpy(s->out.dmac, s->hop.dmac, 6);
 	__builtin_memcpy(s->out.smac, s->hop.smac, 6);
-	return sp_plain_leave(x, s, s->hop.slot);
+	return sp_plain_leave(x, s, flow, s->hop.slot);
 }
 
 #endif

@@ -131,6 +131,9 @@ SP_INLINE enum sp_reason sp_plain_refused(struct sp_plain *s)
 	if (!there || there->generation != s->generation || there->slot != s->slot ||
 	    s->now_ns >= there->until_ns || !sp_flow_key_equal(&there->key, &s->key))
 		return SP_R_NONE;
+	s->user_id = there->user_id;
+	s->answer.rule_id = there->rule_id;
+	s->answer.hit_id = there->hit_id;
 	s->rejects = there->rejects;
 	sp_hit_packet(s, there->hit_id);
 	return there->reason;
@@ -148,6 +151,8 @@ SP_INLINE void sp_plain_refuse(const struct sp_plain *s, enum sp_reason reason)
 	if (s->answer.until_ns && s->answer.until_ns < place->until_ns)
 		place->until_ns = s->answer.until_ns;
 	place->generation = s->generation;
+	place->user_id = s->user_id;
+	place->rule_id = s->answer.rule_id;
 	place->hit_id = s->answer.hit_id;
 	place->slot = (__u16)s->slot;
 	place->reason = (__u8)reason;

@@ -37,6 +37,8 @@ SP_INLINE enum sp_verdict sp_admit_data(struct sp_xdp *x, __u32 receiver, __u32 
 
 	if (!s || s->protocol != SP_TUNNEL_WIREGUARD)
 		return sp_drop(x, SP_R_WG_UNKNOWN_INDEX);
+	x->meta.peer_id = s->peer_id;
+	x->meta.user_id = s->user_id;
 	if (x->now_ns >= s->valid_until_ns)
 		return sp_drop(x, SP_R_SESSION_EXPIRED);
 	if (s->state == SP_SESSION_BLOCKED)
@@ -48,8 +50,6 @@ SP_INLINE enum sp_verdict sp_admit_data(struct sp_xdp *x, __u32 receiver, __u32 
 	s->seen_ns = x->now_ns;
 	x->meta.kind = SP_META_TUNNEL;
 	x->meta.l4_off = x->packet.payload_off;
-	x->meta.peer_id = s->peer_id;
-	x->meta.user_id = s->user_id;
 	x->meta.receiver = receiver;
 	return SP_V_WORKER;
 }

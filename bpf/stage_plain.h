@@ -70,9 +70,11 @@ SP_INLINE enum sp_verdict sp_plain(struct sp_xdp *x)
 	if (!s || !eth)
 		return sp_drop(x, SP_R_TRUNCATED);
 	r = sp_plain_key(x, s);
-	if (r != SP_R_NONE)
-		return sp_drop(x, r);
 	s->slot = x->iface->slot;
+	if (r != SP_R_NONE) {
+		s->user_id = sp_plain_zone(s->slot, &x->packet.src);
+		return sp_plain_drop(x, s, r);
+	}
 	s->mtu = x->iface->mtu < 0xffff ? (__u16)x->iface->mtu : 0xffff;
 	__builtin_memcpy(s->own_mac, eth, 6);
 	__builtin_memcpy(s->mac, eth + 6, 6);
@@ -82,7 +84,7 @@ SP_INLINE enum sp_verdict sp_plain(struct sp_xdp *x)
 	if (!sp_plain_knows(x, s, flow)) {
 		r = sp_plain_meet(x, s);
 		if (r != SP_R_NONE)
-			return sp_refuse(x, r, s->rejects ? SP_NOTICE_REJECT : SP_NOTICE_NONE);
+			return sp_plain_drop(x, s, r);
 		flow = bpf_map_lookup_elem(&sp_flows, &s->key);
 		if (!flow)
 			return sp_drop(x, SP_R_NO_FLOW);

@@ -62,12 +62,12 @@ SP_INLINE enum sp_verdict sp_carry(struct sp_xdp *x, const struct sp_flow_key *k
 
 	x->direction = SP_DIR_DOWN;
 	if (sp_flow_is_over(x, key, flow))
-		return sp_drop(x, SP_R_FLOW_EXPIRED);
+		return sp_drop_of(x, flow, SP_R_FLOW_EXPIRED);
 	reason = sp_flow_take(x, flow, false);
 	if (reason == SP_R_NONE && flow->translated)
 		reason = sp_undo_nat(x, flow, inner);
 	if (reason != SP_R_NONE)
-		return sp_drop(x, reason);
+		return sp_drop_of(x, flow, reason);
 	sp_flow_count(x, key, flow);
 	x->meta.kind = SP_META_REPLY;
 	x->meta.flags = (sp_flow_is_stale(x, flow) ? SP_META_STALE : 0) |

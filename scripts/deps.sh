@@ -9,7 +9,7 @@ packages=(
 	gcc make git pkgconf clang llvm bpftool
 	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libssl-dev libconfig-dev libev-dev libmnl-dev
 	uthash-dev libxxhash-dev libjansson-dev libmicrohttpd-dev libqrencode-dev libseccomp-dev
-	libcap-ng-dev libsystemd-dev libmaxminddb-dev tzdata
+	libcap-ng-dev libsystemd-dev libmaxminddb-dev libsqlite3-dev tzdata
 	# checks and unit tests (libclang-rt-dev: libFuzzer and the sanitizers for clang)
 	libcriterion-dev libclang-rt-dev clang-format shellcheck mandoc python3
 	# the lab: stock clients, servers, tools to look and to lie with (prometheus: promtool)

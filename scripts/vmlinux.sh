@@ -11,7 +11,7 @@ bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 # Types by name; an unnamed enum by one of its members.
 wanted='__u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 __be16 __be32 __be64 __le16 __le32 __sum16
 __wsum bool false xdp_md xdp_action bpf_map_type BPF_ANY BPF_F_NO_PREALLOC
-BPF_RB_AVAIL_DATA'
+BPF_RB_AVAIL_DATA BPF_RB_NO_WAKEUP'
 wanted=$(echo "$wanted" | tr '\n' ' ')
 
 cat <<'HEAD'

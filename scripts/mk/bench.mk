@@ -19,13 +19,19 @@ $(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/gen/bench/inject.
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -I$(BUILD)/gen $(ALL_LDFLAGS) -o $@ $< $(GROUP) $(LIBRARIES)
 
-.PHONY: bench-aead bench-engine
+.PHONY: bench-aead bench-engine bench-decide bench-baseline
 bench-aead: $(BUILD)/tests/bench/aead ## what AEAD costs a packet, for each back end
 	$(Q)$<
 
 bench-engine: $(BUILD)/tests/bench/engine ## what a packet costs in the engine alone (as root)
 	$(Q)$<
 
+bench-decide: $(BUILD)/tests/bench/decide ## what a decision costs as rules grow
+	$(Q)$<
+
 # QUICK=1: one round of each pair instead of seven, 100 clients at most; under three minutes.
-bench: all $(BENCH_BIN) ## the gateway beside its peers and its limits (as root); QUICK=1
+bench: all $(BENCH_BIN) ## the gateway beside its peers and its limits, against the baseline (as root); QUICK=1
 	$(Q)/usr/bin/python3 tests/bench/run.py $(BUILD) $(if $(QUICK),quick)
+
+bench-baseline: all $(BENCH_BIN) ## take the ratios that make bench is compared with anew (as root)
+	$(Q)/usr/bin/python3 tests/bench/run.py $(BUILD) quick baseline

@@ -13,8 +13,13 @@ progrun: $(PROGRUN_BIN) ## the XDP program through BPF_PROG_RUN (as root)
 lab: all ## scenarios with real clients in network namespaces (as root); LAB="core" for one
 	$(Q)tests/lab/run.sh $(LAB)
 
-test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; KERNELS="6.1 6.12"
+test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; KERNELS="6.1 6.12 newest"
 	$(Q)tests/vm/run.sh $(KERNELS)
+
+# The long variants: SOAK="oracle mutants" runs only those; SP_SOAK tells a program that it is one.
+SOAK ?= oracle mutants
+soak: all $(PROGRUN_BIN) ## the long runs: millions of packets beside the models (as root); SOAK="oracle"
+	$(Q)SP_SOAK=1 tests/soak.sh $(BUILD) $(SOAK)
 
 # Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,
 # also under -j.

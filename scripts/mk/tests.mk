@@ -21,6 +21,7 @@ DEPS_engine := base crypto dataplane session nat policy paths limits engine
 DEPS_control := base control
 DEPS_observe := base dataplane observe
 DEPS_history := base crypto history
+DEPS_store := base store
 DEPS_cli := base config crypto control policy cli
 DEPS_daemon := $(MODULES)
 
@@ -39,13 +40,19 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_libs,tests/unit/$$*.c)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
 		$(call unit_libs,$<) -Wl,--end-group $(LIBRARIES) -lcriterion
 
-$(BUILD)/tests/progrun/%: tests/progrun/%.c $(call lib,base) $(call lib,dataplane)
+# Those that ask the loaded program about compiled policies need the compiler too.
+PROGRUN_LIBS := $(foreach m,base config dataplane policy,$(call lib,$(m)))
+$(BUILD)/tests/progrun/%: tests/progrun/%.c $(PROGRUN_LIBS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
-		$(call lib,base) $(call lib,dataplane) -Wl,--end-group $(LIBRARIES) -lcriterion
+		$(PROGRUN_LIBS) -Wl,--end-group $(LIBRARIES) -lcriterion
 
 .PHONY: unit
 # make unit MOD=nat builds and runs the unit tests of one module.
 unit: $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN)) ## unit tests; MOD=nat for one module's
 	$(Q)tests/criterion.sh $(filter $(BUILD)/tests/unit/$(if $(MOD),$(MOD)/%,%),$(UNIT_BIN))
+
+.PHONY: mutate
+mutate: ## break one condition at a time: do the unit tests notice? SET="replay wireguard"
+	$(Q)tests/mutate/mutate.py $(BUILD) $(SET)

@@ -17,7 +17,7 @@ GIT_ID := $(shell git rev-parse --short HEAD 2>/dev/null)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wno-unused-parameter -Wvla
 CFLAGS ?= -O2 -g
-DEFS := -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)$(if $(GIT_ID),-$(GIT_ID))"'
+DEFS := -D_GNU_SOURCE
 HARDEN := -fstack-protector-strong -fPIE
 INC := -Iinclude -Iuserspace -I$(BUILD)/gen
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,5 +1,5 @@
 # One archive for each folder of userspace/, and the programs linked from them.
-MODULES := base config crypto dataplane session nat policy paths limits tunnel/wireguard \
+MODULES := base config crypto dataplane store session nat policy paths limits tunnel/wireguard \
 	engine control observe history
 
 # Intel's IPsec-MB: x86-64 only, and not everywhere there. It has no pkg-config file.
@@ -37,7 +37,7 @@ $(call lib,cli): $(filter-out %/main.o,$(call obj,cli))
 
 # Which library a folder may use: one each, so that a replacement touches one folder.
 PKGS := libbpf libxdp libconfig libcrypto libmnl jansson libmicrohttpd libqrencode libsystemd \
-	libcap-ng libseccomp libmaxminddb
+	libcap-ng libseccomp libmaxminddb sqlite3
 LIBRARIES = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(if $(filter yes,$(IPSEC_MB)),-lIPSec_MB)
 GROUP = -Wl,--start-group $(LIBS) -Wl,--end-group
 
@@ -47,6 +47,17 @@ PROGRAMS := $(BUILD)/sallyportd $(BUILD)/sallyport
 ifeq ($(IPSEC_MB),yes)
 $(BUILD)/userspace/crypto/aead_select.o: $(BUILD)/userspace/crypto/aead_ipsec_mb.o
 endif
+
+# Who says the version: these, and nobody else, are compiled anew for another commit.
+SAYS_VERSION := $(addprefix $(BUILD)/userspace/,daemon/request.o daemon/metrics.o daemon/main.o \
+	daemon/status.o cli/command.o)
+$(SAYS_VERSION): DEFS += -include $(BUILD)/gen/version.h
+$(SAYS_VERSION): $(BUILD)/gen/version.h
+.PHONY: version
+$(BUILD)/gen/version.h: version
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#define SP_VERSION "$(VERSION)$(if $(GIT_ID),-$(GIT_ID))"' >$@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Objects that need the skeleton's header.
 $(call obj,dataplane): $(BUILD)/gen/gateway.skel.h

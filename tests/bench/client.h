@@ -20,7 +20,8 @@
 
 struct client {
 	uint32_t number;
-	int fd; /* while it shakes hands */
+	uint32_t flow; /* of the next packet */
+	int fd;	       /* while it shakes hands */
 	bool has_keys;
 	struct sp_wg_transport keys;
 	uint64_t counter;

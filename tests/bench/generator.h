@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The generator's state, and how it gets its packets into a device and counts them. One thread. */
+/* The generator's state, and its packets' way into the ring. One thread. */
 #ifndef SP_TESTS_BENCH_GENERATOR_H
 #define SP_TESTS_BENCH_GENERATOR_H
 
@@ -11,24 +11,34 @@
 #include <bpf/libbpf.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <sys/mman.h>
 
 #include "bench/inject.skel.h"
 
+#define GENERATOR_WAYS 5
+
 struct generator;
 struct generator_way {
 	const char *name;
 	bool is_tunnel, is_loop; /* loop: the gateway takes the same packet twice */
-	const char *in, *out;	 /* devices: packets go into one and come out of the other */
+	bool is_template;	 /* one packet; the kernel writes each flow's addresses */
+	const char *in, *out; /* devices: packets go into one and come out of the other, or NULL */
 	void (*fill)(struct generator *g);
 };
-extern const struct generator_way generator_ways[3];
+extern const struct generator_way generator_ways[GENERATOR_WAYS];
 
 struct generator {
 	struct sp_key gateway;
 	const struct generator_way *way;
 	uint32_t client_count, count, packets, burst, bytes, pid; /* packets: of the ring */
+	uint32_t flows, first_flow, first_client;
+	uint32_t rate; /* packets a second, in bursts 40 times a second; 0 = as fast as it goes */
+	uint16_t dport;
+	bool is_each_new; /* up: every packet begins a flow */
+	bool has_mac1;	  /* flood: as somebody who knows the gateway's public key */
+	bool is_xdp_sink, is_latency;
 	struct client *clients;
 	const struct sp_aead_ops *ops;
 	struct sp_aead *aead;
@@ -40,7 +50,7 @@ uint32_t generator_bytes(const struct generator *g, uint32_t i);
 
 static inline const struct generator_way *generator_way(const char *name)
 {
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < GENERATOR_WAYS; i++) {
 		if (!strcmp(name, generator_ways[i].name))
 			return &generator_ways[i];
 	}
@@ -59,6 +69,11 @@ static inline int generator_tap(const char *device)
 	return fd;
 }
 
+static inline struct bpf_program *generator_program(const struct generator *g)
+{
+	return g->way->is_template ? g->bpf->progs.inject_flow : g->bpf->progs.inject;
+}
+
 static inline void generator_load(struct generator *g)
 {
 	uint32_t zero = 0, ifindex = if_nametoindex(g->way->in);
@@ -67,81 +82,14 @@ static inline void generator_load(struct generator *g)
 	MUST(g->bpf && ifindex);
 	g->bpf->rodata->slots = g->packets;
 	g->bpf->rodata->is_loop = g->way->is_loop;
+	g->bpf->rodata->flows = g->flows;
+	g->bpf->rodata->first_flow = g->first_flow;
 	MUST(bpf_map__set_max_entries(g->bpf->maps.ring, g->packets) == 0);
 	MUST(inject_bpf__load(g->bpf) == 0);
 	MUST(bpf_map_update_elem(bpf_map__fd(g->bpf->maps.port), &zero, &ifindex, 0) == 0);
 	g->ring = mmap(NULL, (size_t)g->packets * sizeof(*g->ring), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_POPULATE, bpf_map__fd(g->bpf->maps.ring), 0);
 	MUST(g->ring != MAP_FAILED);
-}
-
-static inline void generator_sink(struct generator *g)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(g->way->out),
-			    .attach_point = BPF_TC_INGRESS);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(g->bpf->progs.sink));
-
-	bpf_tc_hook_destroy(&hook); /* of a run that was stopped */
-	MUST(bpf_tc_hook_create(&hook) == 0);
-	MUST(bpf_tc_attach(&hook, &opts) == 0);
-}
-
-static inline void generator_unsink(struct generator *g)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(g->way->out),
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-	bpf_tc_hook_destroy(&hook);
-}
-
-/* Packets a second out of the gateway, from what the samples saw between 20 % and 95 %. */
-static inline double generator_rate(const struct generator *g)
-{
-	const struct inject_sample *s = g->bpf->bss->samples;
-	uint64_t n = g->bpf->bss->injected >> INJECT_SAMPLE_SHIFT;
-	uint64_t first = n / 5, last = n - n / 20 - 1;
-
-	if (n > INJECT_SAMPLES || last <= first || last >= n)
-		return 0;
-	return (double)(s[last].delivered - s[first].delivered) * 1e9 /
-	       (double)(s[last].now_ns - s[first].now_ns);
-}
-
-/* Another CPU's sink writes it. */
-static inline unsigned long long generator_delivered(const struct generator *g)
-{
-	return __atomic_load_n(&g->bpf->bss->delivered, __ATOMIC_RELAXED);
-}
-
-static inline void generator_inject(struct generator *g)
-{
-	uint8_t frame[INJECT_FRAME_MAX] = {0};
-	uint32_t bytes = 0;
-	struct usage before, after;
-	double seconds;
-
-	for (uint32_t i = 0; i < g->packets && i < 64; i++)
-		bytes = g->ring[i].bytes > bytes ? g->ring[i].bytes : bytes;
-	generator_sink(g);
-	before = usage_read(g->pid);
-	before.packets = g->bpf->bss->delivered;
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = bytes,
-			    .repeat = (int)g->count, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-	MUST(bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.inject), &opts) == 0);
-	after = usage_read(g->pid);
-	after.packets = generator_delivered(g);
-	usleep(100000);
-	seconds = (double)(after.now_ns - before.now_ns) / 1e9;
-	after.packets -= before.packets;
-	printf("{\"offered_pps\": %.0f, \"delivered_pps\": %.0f, \"injected\": %llu, "
-	       "\"delivered\": %llu, \"buffers\": %llu, \"seconds\": %.3f, "
-	       "\"gateway_cpu_ns\": %.0f, \"system_cpu_ns\": %.0f}\n",
-	       (double)g->bpf->bss->injected / seconds, generator_rate(g), g->bpf->bss->injected,
-	       generator_delivered(g), g->bpf->bss->delivered_buffers, seconds,
-	       (double)(after.process_ns - before.process_ns) / (double)after.packets,
-	       (double)(after.system_ns - before.system_ns) / (double)after.packets);
-	generator_unsink(g);
-	inject_bpf__destroy(g->bpf);
 }
 
 #endif

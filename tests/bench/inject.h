@@ -9,6 +9,13 @@
 #define INJECT_SAMPLE_SHIFT 12 /* a sample every 4096 packets */
 #define INJECT_SAMPLES	    4096
 
+/* Workloads of the way "flows": sources, and the first source and destination. */
+#define INJECT_SOURCE_BITS 14
+#define INJECT_SOURCES	   (1 << INJECT_SOURCE_BITS)
+#define INJECT_SOURCE	   0x0a800000u /* 10.128.0.0 */
+#define INJECT_DESTINATION \
+	0xcb007100u /* 203.0.113.0 and on; nothing leaves the bench's namespaces */
+
 struct inject_slot {
 	__u32 bytes;
 	__u32 pad;

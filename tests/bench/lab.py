@@ -139,7 +139,8 @@ class Gateway:
 
 class Sallyport(Gateway):
     name, short = "sallyport", "s"
-    extra = ""
+    extra = limit = rule = ""
+    egress, ports, flows_max = "198.18.1.1", "1024-32767", 65536
 
     def start(self):
         with open(os.open(f"{self.dir}/key", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as f:
@@ -154,10 +155,10 @@ class Sallyport(Gateway):
 interfaces = ( {{ name = "tun0"; roles = ["tunnel"]; }}, {{ name = "out0"; roles = ["egress"]; }} );
 wireguard = ( {{ name = "wg0"; port = 51820; private_key_file = "{self.dir}/key";
   addresses = ["10.64.0.1/10"]; }} );
-users = ( {{ name = "u"; flows_max = 65536; }} );
+users = ( {{ name = "u"; flows_max = {self.flows_max}; {self.limit} }} );
 peers = ( {peers} );
-egress = ( {{ name = "main"; interface = "out0"; addresses = ["198.18.1.1"]; ports = "1024-32767"; }} );
-policy = ( {{ name = "out"; from = "any"; to = "any"; action = "allow"; egress = "main"; }} );
+egress = ( {{ name = "main"; interface = "out0"; addresses = ["{self.egress}"]; ports = "{self.ports}"; }} );
+policy = ( {{ name = "out"; from = "any"; to = "any"; action = "allow"; egress = "main"; {self.rule} }} );
 ''')
         child = self.world.spawn(f"{self.dir}/log", *self.own_mounts(
             f"{self.lab.build}/sallyportd -c {self.conf}"))
@@ -257,14 +258,14 @@ class Kernel(Gateway):
                       "{ type nat hook postrouting priority 100; }; "
                       "add rule ip n post oifname out0 masquerade")
         self.world.need_napi(self.lab)
-        before = self.threads()
+        before = napi_threads("tun0")
         sh("ip", "netns", "exec", gw, "sh", "-c", "echo 1 >/sys/class/net/tun0/threaded")
-        ours = self.threads() - before
+        ours = napi_threads("tun0") - before
         if len(ours) != 1:
             raise BenchError("no threaded NAPI for veth")
         self.pid = int(ours.pop())
         sh("taskset", "-pc", "1", str(self.pid))
 
-    @staticmethod
-    def threads():
-        return set(sh("pgrep", "-f", r"^\[?napi/tun0-", check=False).split())
+
+def napi_threads(device):
+    return set(sh("pgrep", "-f", rf"^\[?napi/{device}-", check=False).split())

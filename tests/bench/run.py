@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """make bench: the gateway beside its peers and its limits, in pairs A-B-B-A; see docs/performance.md.
 
-Usage: run.py BUILD [quick]. Writes BUILD/bench/result.json, result.md and result.svg.
+Usage: run.py BUILD [quick] [baseline]. Compares the ratios with baseline.json, or renews it. Writes BUILD/bench/result.json, result.md and result.svg.
 """
 import json
 import os
@@ -11,7 +11,11 @@ import sys
 import tempfile
 import time
 
+import gate
 import lab
+import plain
+import tcp
+import tunnel
 from lab import BenchError, sh
 from report import write_markdown, write_svg
 
@@ -46,7 +50,7 @@ class Bench:
         try:
             return make()
         except (BenchError, OSError, ValueError) as error:
-            self.missing.append(f"{what}: {str(error).splitlines()[-1][:200]}")
+            self.missing.append(f"{what}: {str(error).splitlines()[-1][-200:]}")
             self.say(f"left out: {self.missing[-1]}")
             return None
 
@@ -55,13 +59,16 @@ class Bench:
         if not gateway.public_key:
             way = "plain"
         figures = gateway.run(way, clients, size, burst, self.count)
+        if not figures["delivered"]:
+            raise BenchError(f"{gateway.name}: no packet came through")
         # What a core could do if it had nothing else: independent of who else uses the machine.
         figures["mpps_core"] = 1e3 / figures["gateway_cpu_ns"]
         return figures
 
-    def engine(self):
-        path = f"{self.out}/engine.json"
-        sh(f"{self.build}/tests/bench/engine", "-j", path, *(["-q"] if self.quick else []))
+    def program(self, name):
+        """The figures of a program that measures by itself."""
+        path = f"{self.out}/{name}.json"
+        sh(f"{self.build}/tests/bench/{name}", "-j", path, *(["-q"] if self.quick else []))
         with open(path) as f:
             return json.load(f)
 
@@ -92,6 +99,33 @@ class Bench:
                      f"{other.name}")
         return result
 
+    def compare(self, row, title, unit, ours, others, measure):
+        """A point of any kind: what measure says of each gateway, in pairs A-B-B-A; more is better."""
+        point = {"row": row, "title": title, "unit": unit, "values": {}, "ratios": {}}
+        for other in others:
+            if not other:
+                continue
+            done = self.attempt(f"row {row} {title}, {other.name}",
+                                lambda: self.rounds(measure, ours, other))
+            if not done:
+                continue
+            a, b, ratios = done
+            point["values"].setdefault(ours.name, []).extend(a)
+            point["values"][other.name] = b
+            point["ratios"][other.name] = ratios
+            self.say(f"row {row} {title}: {statistics.median(a):.3f} {unit}, "
+                     f"{statistics.median(ratios):.2f}x {other.name}")
+        return point
+
+    def rounds(self, measure, a, b):
+        mine, theirs, ratios = [], [], []
+        for _ in range(self.pairs):
+            done = [measure(g) for g in (a, b, b, a)]
+            mine += [done[0], done[3]]
+            theirs += [done[1], done[2]]
+            ratios.append((done[0] + done[3]) / (done[1] + done[2]))
+        return mine, theirs, ratios
+
     def offload_rows(self, offload, classes):
         gateways = [self.attempt(c.name, lambda c=c: c(self, offload)) for c in classes]
         try:
@@ -107,7 +141,8 @@ class Bench:
 
     def run(self):
         results = {"quick": self.quick, "pairs": self.pairs, "kernel": os.uname().release,
-                   "load_before": os.getloadavg()[0], "engine": self.engine(), "points": []}
+                   "load_before": os.getloadavg()[0], "engine": self.program("engine"),
+                   "decisions": self.program("decide"), "points": [], "rows": []}
         newest = self.attempt("wireguard-go, newest",
                               lambda: lab.newest_wireguard_go(f"{self.out}/sid"))
         peers = [newest or lab.WireguardGo]
@@ -117,6 +152,11 @@ class Bench:
         for offload in (True, False):
             results["points"] += self.offload_rows(
                 offload, [lab.Sallyport, *peers, *limits, *([] if self.quick else [Again])])
+        for rows in (plain.rows(self), tunnel.rows(self, peers[0]), tcp.rows(self, peers[0])):
+            try:
+                results["rows"] += rows
+            except (BenchError, OSError, ValueError) as error:
+                self.missing.append(str(error).splitlines()[-1][-200:])
         results["missing"] = self.missing
         results["load_after"] = os.getloadavg()[0]
         with open(f"{self.out}/result.json", "w") as f:
@@ -125,6 +165,7 @@ class Bench:
         write_svg(results, f"{self.out}/result.svg")
         with open(f"{self.out}/result.md") as f:
             print(f.read())
+        return results
 
 
 class Again(lab.Sallyport):
@@ -138,7 +179,11 @@ def main():
         sys.exit("bench: needs root: network namespaces and BPF")
     bench = Bench(sys.argv[1], "quick" in sys.argv[2:])
     with tempfile.TemporaryDirectory(prefix="sallyport-bench.") as bench.dir:
-        bench.run()
+        results = bench.run()
+    if "baseline" in sys.argv[2:]:
+        gate.renew(results)
+    elif not gate.holds(results):
+        sys.exit(1)
 
 
 main()

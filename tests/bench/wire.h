@@ -13,6 +13,7 @@
  */
 #define WIRE_GATEWAY	 0xc6120001u
 #define WIRE_CLIENTS	 0xc6130002u
+#define WIRE_STRANGERS	 0xc6138000u /* 198.19.128.0 and on */
 #define WIRE_INNER	 0x0a400002u
 #define WIRE_SERVER	 0xcb00710au
 #define WIRE_GW_PORT	 51820

@@ -181,8 +181,8 @@ Test(plain_answers, a_rejected_segment_is_reset)
 
 Test(plain_answers, what_is_no_tcp_is_told_that_it_is_prohibited)
 {
-	static const uint16_t sizes[] = {0, 1, 2, 3, 9, 500, 519, 520, 521, 1000, 1183, 1184, 1185,
-					 1250};
+	static const uint16_t sizes[] = {0,   1,   2,	 3,    9,    500,  519,
+					 520, 521, 1000, 1183, 1184, 1185, 1250};
 
 	reject();
 	for (const struct family *f = families; f < families + 2; f++)

@@ -4,7 +4,7 @@
 
 #include "sallyport/core/flow.h"
 
-#define SHADOW 5 /* nodes of the image */
+#define SHADOW	    5 /* nodes of the image */
 #define HITS_ALLOW  4
 #define HITS_DENY   5
 #define HITS_SHADOW 6
@@ -53,7 +53,7 @@ static struct sp_rule_hit sum(uint32_t hit_id)
 		s.packets += h->packets;
 		s.flows += h->flows;
 		s.first_ns = h->first_ns && (!s.first_ns || h->first_ns < s.first_ns) ? h->first_ns
-										     : s.first_ns;
+										      : s.first_ns;
 		s.last_ns = h->last_ns > s.last_ns ? h->last_ns : s.last_ns;
 	}
 	return s;

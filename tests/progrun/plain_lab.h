@@ -8,10 +8,10 @@
 /* A packet of a workload's, of protocol 0 udp, 1 tcp, 2 echo. */
 static inline struct spec plain_spec(const struct family *f, unsigned int proto, uint16_t sport)
 {
-	static const uint8_t protos[] = {SP_PROTO_UDP, SP_PROTO_TCP};
+	static const uint8_t kinds[] = {SP_PROTO_UDP, SP_PROTO_TCP};
 	struct spec s = {.src = workload(f),
 			 .dst = f->remote,
-			 .proto = proto == 2 ? f->icmp : protos[proto],
+			 .proto = proto == 2 ? f->icmp : kinds[proto],
 			 .sport = proto == 2 ? f->ask : sport,
 			 .dport = proto == 2 ? sport : 443,
 			 .tcp_flags = 0x10,

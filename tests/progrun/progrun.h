@@ -13,6 +13,7 @@
 #include "gateway.skel.h"
 #include "progrun/frames.h"
 #include "sallyport/abi/bucket.h"
+#include "sallyport/abi/event.h"
 #include "sallyport/abi/flow.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
@@ -21,11 +22,13 @@
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 
-#define LOOPBACK     1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
-#define LANES	     256
+#define LOOPBACK 1 /* ifindex in every namespace: where BPF_PROG_RUN says packets arrive */
+#define LANES	 256
+#ifndef POLICY_NODES
 #define POLICY_NODES 32
-#define RULES	     8 /* with counters */
-#define TUNNEL	     (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
+#endif
+#define RULES  8 /* with counters */
+#define TUNNEL (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
 
 /* One for each process: criterion forks for every test. */
 static struct gateway_bpf *skel;
@@ -116,6 +119,8 @@ static void progrun_open(void)
 	bpf_map__set_max_entries(skel->maps.sp_policy, 2 * POLICY_NODES);
 	bpf_map__set_max_entries(skel->maps.sp_drop_lanes, (uint32_t)cpus * SP_DROP_STRIDE);
 	bpf_map__set_max_entries(skel->maps.sp_rule_hits, (uint32_t)cpus * (RULES + 1));
+	bpf_map__set_max_entries(skel->maps.sp_drop_paces, (uint32_t)cpus * SP_PACE_STRIDE);
+	bpf_map__set_max_entries(skel->maps.sp_forward_lanes, (uint32_t)cpus * SP_FORWARD_STRIDE);
 	cr_assert_eq(gateway_bpf__load(skel), 0, "the verifier refuses the program");
 	gateway = map_shared(skel->maps.sp_gateway, sizeof(*gateway));
 	users = map_shared(skel->maps.sp_users, 64 * sizeof(*users));
@@ -123,8 +128,7 @@ static void progrun_open(void)
 	lanes = map_shared(skel->maps.sp_drop_lanes,
 			   (size_t)cpus * SP_DROP_STRIDE * sizeof(*lanes));
 	policy = map_shared(skel->maps.sp_policy, 2 * POLICY_NODES * sizeof(*policy));
-	hits = map_shared(skel->maps.sp_rule_hits,
-			  (size_t)cpus * (RULES + 1) * sizeof(*hits));
+	hits = map_shared(skel->maps.sp_rule_hits, (size_t)cpus * (RULES + 1) * sizeof(*hits));
 	gateway->abi = SP_ABI_VERSION;
 	gateway->policy_nodes_max = POLICY_NODES;
 	gateway->rules_max = RULES;

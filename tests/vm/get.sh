@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# get.sh FOLDER KERNEL...: stock Debian kernels (6.1, 6.12) unpacked to FOLDER/KERNEL, and qemu 10 to
+# get.sh FOLDER KERNEL...: stock Debian kernels (6.1, 6.12, newest) unpacked to FOLDER/KERNEL, and qemu 10 to
 # FOLDER/qemu. Installs nothing on this machine: everything is downloaded by apt-get and unpacked.
 set -euo pipefail
 dir=$(readlink -m "$1")
@@ -18,13 +18,13 @@ own=(-qq -o "APT::Default-Release=$release" -o "Dir::Etc::sourcelist=$dir/apt/so
 	-o APT::Sandbox::User=root)
 update() {
 	local suite
-	[ -e "$dir/apt/updated" ] && return
 	# Libraries come from the release that runs here.
-	for suite in "$release" bookworm bookworm-backports trixie; do
+	for suite in "$release" bookworm bookworm-backports trixie trixie-backports; do
 		echo "deb [signed-by=$keys] $mirror $suite main"
-	done | sort -u >"$dir/apt/sources.list"
-	apt-get "${own[@]}" update
-	touch "$dir/apt/updated"
+	done | sort -u >"$dir/apt/sources.new"
+	cmp -s "$dir/apt/sources.new" "$dir/apt/sources.list" && return
+	mv "$dir/apt/sources.new" "$dir/apt/sources.list"
+	apt-get "${own[@]}" update || { rm "$dir/apt/sources.list" && return 1; }
 }
 fetch() { # PACKAGE[/SUITE]...
 	apt-get "${own[@]}" download "$@"
@@ -36,26 +36,32 @@ for p in net crypto lib arch fs/9p fs/netfs fs/fscache fs/overlayfs drivers/net 
 	drivers/char drivers/block; do
 	parts+=("*/kernel/$p/*")
 done
+declare -A suites=([6.1]=bookworm [6.12]=trixie [newest]=trixie-backports)
 get_kernel() {
-	local k=$1 suite=bookworm meta=linux-image-amd64 package
-	[ "$k" = 6.12 ] && suite=trixie
-	[[ $k == 6.1 || $k == 6.12 ]] || { echo "vm: no recipe for kernel $k" >&2 && return 1; }
+	local k=$1 suite=${suites[$1]:-} package deb packages
+	[ -n "$suite" ] || { echo "vm: no recipe for kernel $k: there are ${!suites[*]}" >&2 && return 1; }
 	update
-	package=$(apt-cache "${own[@]}" show "$meta/$suite" | sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
-	echo "vm: fetching $package"
-	fetch "$package/$suite"
+	package=$(apt-cache "${own[@]}" show "linux-image-amd64/$suite" |
+		sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*\).*/\1/p' | head -n 1)
+	packages=("$package/$suite")
+	# From 6.17 on an image is only a name for its parts.
+	[ "$k" = newest ] && packages=("${package/image/binary}/$suite" "${package/image/modules}/$suite")
+	echo "vm: fetching ${packages[*]}"
+	fetch "${packages[@]}"
 	mkdir -p "$dir/$k.tmp"
-	# tar complains about patterns that this version does not contain.
-	dpkg-deb --fsys-tarfile "${package}"_*.deb | tar -x -C "$dir/$k.tmp" --wildcards "${parts[@]}" 2>/dev/null || true
+	for deb in linux-*.deb; do
+		# tar complains about patterns that this version does not contain.
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/$k.tmp" --wildcards "${parts[@]}" 2>/dev/null || true
+	done
 	ls "$dir/$k.tmp/lib/modules" >/dev/null 2>&1 || ln -sfn usr/lib/modules "$dir/$k.tmp/lib"
 	[ -d "$dir/$k.tmp/lib/modules" ] || { rm -f "$dir/$k.tmp/lib" && mkdir -p "$dir/$k.tmp/lib" &&
 		ln -sfn ../usr/lib/modules "$dir/$k.tmp/lib/modules"; }
-	cp "$(find "$dir/$k.tmp" -name 'vmlinuz-*' | head -n 1)" "$dir/$k.tmp/vmlinuz"
+	cp "$(find "$dir/$k.tmp" -type f -name 'vmlinuz*' | head -n 1)" "$dir/$k.tmp/vmlinuz"
 	# Here, not in the guest: xz is slow in emulation.
 	find -L "$dir/$k.tmp/lib/modules" -name '*.ko.xz' -print0 | xargs -0 -r -n 50 -P 2 unxz
 	depmod -b "$dir/$k.tmp" "$(ls "$dir/$k.tmp/lib/modules")"
 	mv "$dir/$k.tmp" "$dir/$k"
-	rm -f "${package}"_*.deb
+	rm -f linux-*.deb
 }
 # Bookworm's own qemu 7.2 breaks kernel text patching with several emulated CPUs: version 10 it is.
 get_qemu() {

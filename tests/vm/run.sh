@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [KERNEL...]: the core scenario of the lab inside a stock Debian kernel (6.1 and 6.12), with
+# run.sh [KERNEL...]: the core scenario of the lab inside a stock Debian kernel (6.1 and 6.12 unless named; newest: of backports), with
 # kernel WireGuard as the client and virtio_net in native XDP mode as the gateway's interfaces. All
 # namespaces are in the guest; two of its NICs make one cable, through a bridge of taps out here.
 # Software emulation: it says what is right, never what is fast.

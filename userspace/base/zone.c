@@ -13,6 +13,7 @@
 #define NAME_BYTES_MAX 63
 #define YEAR_MIN       1970
 #define YEAR_MAX       9999
+#define DAY_S	       86400 /* clocks are not changed twice within two */
 
 /* TZ as it was before, to be put back. */
 struct switched {
@@ -71,23 +72,58 @@ static void switch_back(struct switched *s)
 	free(s->before);
 }
 
+/* What the zone's clock is ahead of UTC at t. */
+static bool offset_at(time_t t, long *ret_s)
+{
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm))
+		return false;
+	*ret_s = tm.tm_gmtoff;
+	return true;
+}
+
+/*
+ * RFC 5545 3.3.5: an hour that the clock shows twice is the first of the two, and one that it
+ * skips is counted by the clock as it was before. mktime leaves both to chance.
+ */
+static bool resolve(int64_t as_utc_s, int64_t *ret_s)
+{
+	long before_s, after_s, there_s;
+
+	if (!offset_at((time_t)(as_utc_s - DAY_S), &before_s) ||
+	    !offset_at((time_t)(as_utc_s + DAY_S), &after_s) ||
+	    !offset_at((time_t)(as_utc_s - after_s), &there_s))
+		return false;
+	*ret_s = as_utc_s - before_s;
+	if (before_s == after_s || there_s != after_s)
+		return true;
+	/* The clock shows it after the change; did it before, too? */
+	if (!offset_at((time_t)(as_utc_s - before_s), &there_s))
+		return false;
+	if (there_s != before_s)
+		*ret_s = as_utc_s - after_s;
+	return true;
+}
+
 int sp_zone_to_time(const char *zone, const struct tm *local, int64_t *ret_s)
 {
 	struct switched s;
 	struct tm tm = *local;
-	time_t t;
-	int rc = switch_to(zone, &s);
+	int64_t as_utc_s;
+	bool ok;
+	int rc;
 
+	tm.tm_wday = -1;
+	as_utc_s = timegm(&tm);
+	if (as_utc_s == -1 && tm.tm_wday == -1)
+		return -EOVERFLOW;
+	rc = switch_to(zone, &s);
 	if (rc)
 		return rc;
-	tm.tm_isdst = -1;
-	tm.tm_wday = -1;
-	t = mktime(&tm);
+	ok = resolve(as_utc_s, ret_s);
 	switch_back(&s);
-	if (t == -1 && tm.tm_wday == -1)
-		return -EOVERFLOW;
-	*ret_s = t;
-	return 0;
+	return ok ? 0 : -EOVERFLOW;
 }
 
 int sp_zone_to_local(const char *zone, int64_t time_s, struct tm *ret_local)

@@ -11,7 +11,8 @@
 bool sp_zone_exists(const char *zone);
 /*
  * Seconds since 1970 of a local time; tm_isdst does not count, and fields beyond their range carry
- * over. What a clock change skips lies after it. -EOVERFLOW.
+ * over. RFC 5545 3.3.5: of an hour that comes twice it is the first; of one that a clock change
+ * skips it is as far behind the change as the time says. -EOVERFLOW.
  */
 int sp_zone_to_time(const char *zone, const struct tm *local, int64_t *ret_s);
 int sp_zone_to_local(const char *zone, int64_t time_s, struct tm *ret_local);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan, reload, rollback: requests that say more than their name. */
+/* plan, reload, rollback, why: requests that say more than their name. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "cli/render.h"
 
 #define CONFIRM_S_MAX 86400 /* a day */
+#define WHY_MAX	      4096
 
 static void show(const struct sp_cli *cli, const struct sp_cli_command *command, json_t *result)
 {
@@ -59,8 +60,8 @@ enum sp_cli_exit sp_cli_plan(const struct sp_cli *cli, const struct sp_cli_comma
 }
 
 static enum sp_cli_exit ask_with_number(const struct sp_cli *cli,
-					const struct sp_cli_command *command, const char *key,
-					const char *text, long long max)
+					const struct sp_cli_command *command, json_t *more,
+					const char *key, const char *text, long long max)
 {
 	json_t *request = json_pack("{s:s}", "command", command->name), *result = NULL;
 	enum sp_cli_exit code;
@@ -72,6 +73,8 @@ static enum sp_cli_exit ask_with_number(const struct sp_cli *cli,
 		json_decref(request);
 		return SP_CLI_USAGE;
 	}
+	if (more)
+		json_object_update(request, more);
 	if (text)
 		json_object_set_new(request, key, json_integer(number));
 	code = sp_cli_request_with(cli, request, &result);
@@ -80,13 +83,27 @@ static enum sp_cli_exit ask_with_number(const struct sp_cli *cli,
 	return code;
 }
 
+enum sp_cli_exit sp_cli_why(const struct sp_cli *cli, const struct sp_cli_command *command)
+{
+	json_t *more = json_object();
+	enum sp_cli_exit code;
+
+	if (cli->user)
+		json_object_set_new(more, "user", json_string(cli->user));
+	if (cli->reason)
+		json_object_set_new(more, "reason", json_string(cli->reason));
+	code = ask_with_number(cli, command, more, "last", cli->last, WHY_MAX);
+	json_decref(more);
+	return code;
+}
+
 enum sp_cli_exit sp_cli_reload(const struct sp_cli *cli, const struct sp_cli_command *command)
 {
-	return ask_with_number(cli, command, "confirm_s", cli->confirm_s, CONFIRM_S_MAX);
+	return ask_with_number(cli, command, NULL, "confirm_s", cli->confirm_s, CONFIRM_S_MAX);
 }
 
 enum sp_cli_exit sp_cli_rollback(const struct sp_cli *cli, const struct sp_cli_command *command)
 {
-	return ask_with_number(cli, command, "entry", cli->arg_count ? cli->args[0] : NULL,
+	return ask_with_number(cli, command, NULL, "entry", cli->arg_count ? cli->args[0] : NULL,
 			       1000000000000);
 }

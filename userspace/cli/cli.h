@@ -30,6 +30,8 @@ enum sp_cli_option {
 	SP_CLI_WIREGUARD = 1 << 4,
 	SP_CLI_ENDPOINT = 1 << 5,
 	SP_CLI_CONFIRM = 1 << 6,
+	SP_CLI_LAST = 1 << 7,
+	SP_CLI_REASON = 1 << 8,
 };
 
 struct sp_cli {
@@ -37,7 +39,7 @@ struct sp_cli {
 	const char *config_file;
 	const char *socket_path; /* NULL: as the configuration says */
 	uint32_t given;		 /* enum sp_cli_option */
-	const char *user, *out, *wireguard, *endpoint, *confirm_s;
+	const char *user, *out, *wireguard, *endpoint, *confirm_s, *last, *reason;
 	char **args; /* behind the command's name */
 	int arg_count;
 };
@@ -58,6 +60,7 @@ enum sp_cli_exit sp_cli_peer_add(const struct sp_cli *cli, const struct sp_cli_c
 enum sp_cli_exit sp_cli_peer_remove(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_plan(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_reload(const struct sp_cli *cli, const struct sp_cli_command *command);
+enum sp_cli_exit sp_cli_why(const struct sp_cli *cli, const struct sp_cli_command *command);
 enum sp_cli_exit sp_cli_rollback(const struct sp_cli *cli, const struct sp_cli_command *command);
 /* Every command that the daemon answers: ask, then a table of sp_render_*, or JSON with -j. */
 enum sp_cli_exit sp_cli_ask(const struct sp_cli *cli, const struct sp_cli_command *command);

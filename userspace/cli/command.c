@@ -34,6 +34,9 @@ static const struct sp_cli_command commands[] = {
 	{"show rules", "", "the policy in force, with its file and line", sp_cli_ask,
 	 .needs_daemon = true},
 	{"show drops", "", "what was dropped, and why", sp_cli_ask, .needs_daemon = true},
+	{"why", "[--user USER] [--last N] [--reason REASON]",
+	 "the last drops in words: who, what, by which rule, what to do", sp_cli_why,
+	 .options = SP_CLI_USER | SP_CLI_LAST | SP_CLI_REASON, .needs_daemon = true},
 	{"show interfaces", "", "how the program is attached", sp_cli_ask, .needs_daemon = true},
 	{"metrics", "", "counters in Prometheus's text format", sp_cli_ask, .needs_daemon = true},
 	{"peer add",
@@ -103,6 +106,8 @@ static const struct option long_options[] = {
 	{"wireguard", required_argument, NULL, SP_CLI_WIREGUARD << 8},
 	{"endpoint", required_argument, NULL, SP_CLI_ENDPOINT << 8},
 	{"confirm", required_argument, NULL, SP_CLI_CONFIRM << 8},
+	{"last", required_argument, NULL, SP_CLI_LAST << 8},
+	{"reason", required_argument, NULL, SP_CLI_REASON << 8},
 	{NULL, 0, NULL, 0},
 };
 
@@ -124,6 +129,12 @@ static void take_option(struct sp_cli *cli, int option)
 		break;
 	case SP_CLI_CONFIRM:
 		cli->confirm_s = optarg;
+		break;
+	case SP_CLI_LAST:
+		cli->last = optarg;
+		break;
+	case SP_CLI_REASON:
+		cli->reason = optarg;
 		break;
 	}
 }

@@ -297,6 +297,8 @@ void sp_render_answer(FILE *out, const char *command, const json_t *result)
 		put_status(out, result);
 	else if (!strcmp(command, "metrics"))
 		fputs(json_string_value(json_object_get(result, "text")) ?: "", out);
+	else if (!strcmp(command, "why"))
+		sp_render_why(out, result);
 	else if (!strcmp(command, "plan"))
 		sp_render_plan(out, result);
 	else if (!strcmp(command, "history"))

@@ -31,6 +31,13 @@ void sp_render_table(FILE *out, const json_t *rows, const struct sp_render_colum
 /* The answer to a command ("show peers"), as it should look. */
 void sp_render_answer(FILE *out, const char *command, const json_t *result);
 
+/* render_why.c */
+void sp_render_why(FILE *out, const json_t *drops);
+/* What decides, in the words of every command that says it; indented, nothing for null. */
+void sp_render_rule(FILE *out, const json_t *rule, const char *more);
+void sp_render_limit(FILE *out, const json_t *limit);
+void sp_render_nat(FILE *out, const json_t *nat);
+
 /* render_change.c: of plan, history; of reload, confirm, rollback. */
 void sp_render_plan(FILE *out, const json_t *plan);
 void sp_render_history(FILE *out, const json_t *history);

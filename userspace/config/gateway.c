@@ -74,6 +74,8 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(policy_nodes_max),
 	 .min = 1024,
 	 .max = SP_CONFIG_POLICY_NODES_MAX},
+	{.key = "drop_events", .read = sp_field_u32, .offset = AT(drop_events), .max = 10000},
+	{.key = "log_drops", .read = sp_field_u32, .offset = AT(log_drops), .max = 1000},
 	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
 	{.key = "aead", .read = sp_field_name, .offset = AT(aead)},
 	{.key = "transmit",
@@ -93,6 +95,7 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	gateway->flows_max = 262144;
 	gateway->sessions_max = 16384;
 	gateway->handshakes_per_s = 20;
+	gateway->drop_events = 50;
 	gateway->rules_max = 4096;
 	gateway->policy_nodes_max = 65536;
 }

@@ -28,6 +28,8 @@ struct sp_config_gateway {
 	uint32_t handshakes_per_s;  /* per source address, default 20 */
 	uint32_t policy_nodes_max;  /* of 96 bytes, in one half of the image; default 65536 */
 	uint32_t rules_max;	    /* cells of hit counters; default 4096 */
+	uint32_t drop_events;	    /* a second, of a reason, on a CPU; 0 none; default 50 */
+	uint32_t log_drops;	    /* lines a second; default 0 */
 	char *aead;		    /* "auto" or a back end's name */
 	char *geoip;		    /* MaxMind database, or NULL */
 	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/drops.h"
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
 
@@ -372,6 +373,7 @@ static void clear_away(struct sp_daemon *daemon, const struct side *from, const 
 	sp_daemon_retire_rules(daemon, to->config);
 	daemon->shared->gateway->handshake_cost_ns =
 		SP_NS_PER_S / to->config->gateway.handshakes_per_s;
+	sp_drops_apply(daemon, to->config);
 }
 
 static void put_back(struct sp_daemon *daemon, const struct side *from, const struct side *to,
@@ -416,6 +418,7 @@ int sp_daemon_apply(struct sp_daemon *daemon, const struct sp_config *old, struc
 			clear_away(daemon, NULL, &from);
 		return failed(rc, ret_text);
 	}
+	sp_drops_collect(daemon); /* while its rules still have their names and lines */
 	rc = take_over(daemon, config, ret_text);
 	if (!rc)
 		rc = sp_daemon_commit_policy(daemon, config, &plan);

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/drops.h"
+#include "dataplane/drops.h"
 #include "dataplane/plain.h"
 
 #define SWEEP_S	      0.025 /* one slice */
@@ -100,6 +102,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 		for (struct sp_listener_state *l = daemon->listeners; l; l = l->next)
 			sp_listener_measure(l);
 	}
+	sp_drops_collect(daemon);
 	if (slice == 0)
 		sp_epoch_reclaim(daemon->sessions);
 	sp_plain_sweep(daemon);

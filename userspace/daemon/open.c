@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/drops.h"
 #include "dataplane/plain.h"
 #include "paths/tun.h"
 #include "sallyport/core/addr.h"
@@ -389,8 +390,8 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 	init_gateway(daemon);
 	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
 	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
-	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
-	    (rc = sp_engine_start(daemon->engine)))
+	    (rc = sp_drops_open(daemon)) || (rc = apply_first(daemon)) ||
+	    (rc = drop_capabilities(daemon)) || (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -424,6 +425,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 		sp_daemon_unwatch(daemon);
 		sp_engine_stop(daemon->engine);
 	}
+	sp_drops_close(daemon);
 	close_peers_and_listeners(daemon);
 	sp_engine_close(daemon->engine);
 	sp_sessions_close(daemon->sessions);

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/drops.h"
 
 #define CONFIRM_S_MAX 86400
+#define WHY_MAX	      4096
 
 static json_t *answer_change(struct sp_daemon *daemon)
 {
@@ -75,16 +77,26 @@ static int run_plan(struct sp_daemon *daemon, const struct sp_asker *who, const 
 	return sp_daemon_plan(daemon, path, ret_result, ret_error);
 }
 
+static int run_why(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		   json_t **ret_result, char **ret_error)
+{
+	struct sp_why why = {.user = json_string_value(json_object_get(request, "user")),
+			     .reason = json_string_value(json_object_get(request, "reason"))};
+	uint64_t last;
+	int rc = number_of(request, "last", WHY_MAX, &last, ret_error);
+
+	why.last = (uint32_t)last;
+	return rc ? rc : sp_daemon_why(daemon, &why, ret_result, ret_error);
+}
+
 /* Those that may be refused. */
 static const struct {
 	const char *command;
 	int (*run)(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
 		   json_t **ret_result, char **ret_error);
 } actions[] = {
-	{"reload", run_reload},
-	{"confirm", run_confirm},
-	{"rollback", run_rollback},
-	{"plan", run_plan},
+	{"reload", run_reload}, {"confirm", run_confirm}, {"rollback", run_rollback},
+	{"plan", run_plan},	{"why", run_why},
 };
 
 static json_t *answer_metrics(struct sp_daemon *daemon)

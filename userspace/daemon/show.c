@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "dataplane/drops.h"
 #include "sallyport/core/addr.h"
 
 #define FLOWS_SHOWN_MAX 100000

@@ -125,6 +125,7 @@ struct sp_daemon {
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
 
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */
+	struct sp_drops *drops;
 
 	struct sp_control *control;
 	struct sp_exporter *exporter;

@@ -63,8 +63,9 @@ static int map_array(struct sp_dataplane *dp, enum sp_map_id id)
 static int map_shared(struct sp_dataplane *dp)
 {
 	static const enum sp_map_id arrays[] = {
-		SP_MAP_GATEWAY, SP_MAP_BUCKETS,	   SP_MAP_USERS,  SP_MAP_NEXTHOPS,
-		SP_MAP_ROUTES,	SP_MAP_DROP_LANES, SP_MAP_POLICY, SP_MAP_RULE_HITS,
+		SP_MAP_GATEWAY,	   SP_MAP_BUCKETS,	 SP_MAP_USERS,	SP_MAP_NEXTHOPS,
+		SP_MAP_ROUTES,	   SP_MAP_DROP_LANES,	 SP_MAP_POLICY, SP_MAP_RULE_HITS,
+		SP_MAP_DROP_PACES, SP_MAP_FORWARD_LANES,
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
@@ -86,6 +87,8 @@ static int map_shared(struct sp_dataplane *dp)
 		.policy = dp->mapped[SP_MAP_POLICY],
 		.users_max = dp->config.users_max,
 		.hits = dp->mapped[SP_MAP_RULE_HITS],
+		.paces = dp->mapped[SP_MAP_DROP_PACES],
+		.forward = dp->mapped[SP_MAP_FORWARD_LANES],
 		.rules_max = dp->config.rules_max,
 		.rule_buckets = 2 * dp->config.users_max + 2,
 		.buckets_max = 2 * (dp->config.users_max + 1 + dp->config.rules_max + 1),
@@ -173,6 +176,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 		return;
 	sp_attachments_close(dp);
 	ring_buffer__free(dp->events);
+	ring_buffer__free(dp->drop_events);
 	for (int i = 0; i < SP_MAP_COUNT; i++) {
 		if (dp->mapped[i])
 			munmap(dp->mapped[i], dp->mapped_bytes[i]);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "sallyport/abi/bucket.h"
+#include "sallyport/abi/event.h"
 #include "sallyport/abi/flow.h"
 #include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
@@ -70,8 +71,10 @@ struct sp_shared {
 	struct sp_nexthop *nexthops;
 	struct sp_route *routes;
 	struct sp_drop_cell *drops;
-	struct sp_policy_node *policy; /* both halves, policy_nodes_max each */
-	struct sp_rule_hit *hits;      /* a lane is rules_max + 1 cells; lanes as of drops */
+	struct sp_policy_node *policy;	 /* both halves, policy_nodes_max each */
+	struct sp_rule_hit *hits;	 /* a lane is rules_max + 1 cells; lanes as of drops */
+	struct sp_drop_pace *paces;	 /* a lane is SP_PACE_STRIDE cells */
+	struct sp_forward_cell *forward; /* a lane is SP_FORWARD_STRIDE cells */
 	uint32_t users_max, buckets_max, policy_nodes_max, drop_lanes, rules_max;
 	uint32_t rule_buckets; /* first of the rules' buckets: two for each hit id */
 };
@@ -121,22 +124,5 @@ int sp_dataplane_neighbour_lookup(struct sp_dataplane *dp, const struct sp_neigh
 				  struct sp_neighbour *ret);
 /* xsk_fd < 0 removes. */
 int sp_dataplane_xsk_put(struct sp_dataplane *dp, uint32_t index, int xsk_fd);
-
-/* Sum the drop lanes into sp_drops, for readers of bpftool. ret may be NULL. */
-struct sp_drop_totals {
-	struct sp_drop_cell cell[SP_DIR_COUNT][SP_R_COUNT];
-};
-int sp_dataplane_drops_collect(struct sp_dataplane *dp, struct sp_drop_totals *ret_totals);
-
-/* * A worker counts a drop into its own lane: no lock, no system call. */
-static inline void sp_drop_count(struct sp_drop_cell *lane, enum sp_direction direction,
-				 enum sp_reason reason, uint32_t bytes, uint64_t now_ns)
-{
-	struct sp_drop_cell *cell = &lane[direction * (SP_DROP_STRIDE / 4) + reason];
-
-	cell->packets++;
-	cell->bytes += bytes;
-	cell->last_ns = now_ns;
-}
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/drops.h"
 #include "dataplane/state.h"
 
 static void add_lane(const struct sp_drop_cell *lane, struct sp_drop_totals *totals)
@@ -55,4 +56,69 @@ int sp_dataplane_drops_collect(struct sp_dataplane *dp, struct sp_drop_totals *r
 	if (ret_totals)
 		*ret_totals = totals;
 	return 0;
+}
+
+void sp_dataplane_untold_collect(const struct sp_dataplane *dp, struct sp_untold_totals *ret)
+{
+	*ret = (struct sp_untold_totals){};
+	for (uint32_t lane = 0; lane < dp->shared.drop_lanes; lane++) {
+		const struct sp_drop_pace *cells = dp->shared.paces + (size_t)lane * SP_PACE_STRIDE;
+
+		for (int i = 0; i < SP_R_COUNT * SP_PACE_WAYS; i++) {
+			int reason = i / SP_PACE_WAYS;
+
+			ret->left_out[reason] +=
+				__atomic_load_n(&cells[i].left_out, __ATOMIC_RELAXED);
+			ret->lost[reason] += __atomic_load_n(&cells[i].lost, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+void sp_dataplane_forward_collect(const struct sp_dataplane *dp, struct sp_forward_totals *ret)
+{
+	*ret = (struct sp_forward_totals){};
+	for (uint32_t lane = 0; lane < dp->shared.drop_lanes; lane++) {
+		const struct sp_forward_cell *cells =
+			dp->shared.forward + (size_t)lane * SP_FORWARD_STRIDE;
+
+		for (int i = 0; i < SP_FORWARD_STRIDE; i++) {
+			struct sp_forward_cell *sum = &ret->cell[i / 2][i % 2];
+
+			sum->packets += __atomic_load_n(&cells[i].packets, __ATOMIC_RELAXED);
+			sum->bytes += __atomic_load_n(&cells[i].bytes, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+/* What libbpf stops at; the sample before counts as read. */
+static int on_sample(void *ctx, void *data, size_t bytes)
+{
+	struct sp_drop_reader *reader = ctx;
+
+	if (bytes >= sizeof(struct sp_drop_event))
+		reader->cb(data, reader->arg);
+	return --reader->left ? 0 : -EAGAIN;
+}
+
+int sp_dataplane_drop_events_open(struct sp_dataplane *dp,
+				  void (*cb)(const struct sp_drop_event *event, void *arg),
+				  void *arg)
+{
+	if (dp->drop_events)
+		return -EALREADY;
+	dp->drop_reader = (struct sp_drop_reader){.cb = cb, .arg = arg};
+	dp->drop_events = ring_buffer__new(dp->map_fds[SP_MAP_DROP_EVENTS], on_sample,
+					   &dp->drop_reader, NULL);
+	return dp->drop_events ? 0 : -errno;
+}
+
+int sp_dataplane_drop_events(struct sp_dataplane *dp, uint32_t max)
+{
+	int r;
+
+	if (!dp->drop_events || !max)
+		return 0;
+	dp->drop_reader.left = max;
+	r = ring_buffer__consume(dp->drop_events);
+	return r < 0 && r != -EAGAIN ? r : (int)(max - dp->drop_reader.left);
 }

@@ -278,7 +278,8 @@ static void add_pace(struct sp_pace *sum, const struct sp_pace *lane)
 int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum)
 {
 	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct sp_pace *lanes = cpus > 0 ? calloc((size_t)cpus, sizeof(*lanes)) : NULL;
+	_cleanup_free_ struct sp_pace *lanes =
+		cpus > 0 ? calloc((size_t)cpus, sizeof(*lanes)) : NULL;
 	struct sp_pace sum = {0};
 	uint32_t zero = 0;
 	int r;

@@ -43,6 +43,9 @@ static const struct {
 	[SP_MAP_EVENTS] = {"sp_events", 0, 0},
 	[SP_MAP_DECISIONS] = {"sp_decisions", 0, 0},
 	[SP_MAP_PLAIN_PACE] = {"sp_plain_pace", 4, sizeof(struct sp_pace)},
+	[SP_MAP_DROP_EVENTS] = {"sp_drop_events", 0, 0},
+	[SP_MAP_DROP_PACES] = {"sp_drop_paces", 4, sizeof(struct sp_drop_pace)},
+	[SP_MAP_FORWARD_LANES] = {"sp_forward_lanes", 4, sizeof(struct sp_forward_cell)},
 };
 
 const char *sp_program_map_name(enum sp_map_id id)
@@ -67,6 +70,8 @@ static int size_maps(struct bpf_object *object, const struct sp_dataplane_config
 		{SP_MAP_POLICY, 2 * (uint64_t)config->policy_nodes_max},
 		{SP_MAP_DROP_LANES, lanes * SP_DROP_STRIDE},
 		{SP_MAP_RULE_HITS, lanes * rules},
+		{SP_MAP_DROP_PACES, lanes * SP_PACE_STRIDE},
+		{SP_MAP_FORWARD_LANES, lanes * SP_FORWARD_STRIDE},
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

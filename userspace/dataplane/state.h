@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/drops.h"
 #include "dataplane/plain.h"
 
 enum sp_map_id {
@@ -41,6 +42,9 @@ enum sp_map_id {
 	SP_MAP_EVENTS,
 	SP_MAP_DECISIONS,
 	SP_MAP_PLAIN_PACE,
+	SP_MAP_DROP_EVENTS,
+	SP_MAP_DROP_PACES,
+	SP_MAP_FORWARD_LANES,
 	SP_MAP_COUNT,
 };
 
@@ -50,6 +54,13 @@ struct sp_attachment {
 	int link_fd;		     /* plain link; -1 behind libxdp's dispatcher */
 	struct xdp_program *program; /* behind libxdp's dispatcher */
 	char name[IF_NAMESIZE];
+};
+
+/* Whom the events of sp_drop_events go to, and how many more at this time. */
+struct sp_drop_reader {
+	void (*cb)(const struct sp_drop_event *event, void *arg);
+	void *arg;
+	uint32_t left;
 };
 
 struct sp_dataplane {
@@ -67,6 +78,8 @@ struct sp_dataplane {
 	struct ring_buffer *events; /* sp_events and sp_decisions */
 	struct sp_plain_upcalls plain_upcalls;
 	void *plain_arg;
+	struct ring_buffer *drop_events; /* sp_drop_events */
+	struct sp_drop_reader drop_reader;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */
 };
 

@@ -293,6 +293,21 @@ unsigned int sp_engine_events(struct sp_engine *e, struct sp_engine_event *ret_e
 	return n;
 }
 
+unsigned int sp_engine_drops(struct sp_engine *e, struct sp_drop_event *ret_events,
+			     unsigned int max)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < e->config.workers && n < max; i++) {
+		struct sp_worker *w = e->stations[(e->next_events + i) % e->config.workers].worker;
+
+		while (n < max && sp_ring_pop(&w->drops, &ret_events[n]))
+			n++;
+	}
+	e->next_events++;
+	return n;
+}
+
 int sp_engine_worker_stats(const struct sp_engine *e, uint32_t worker,
 			   struct sp_worker_stats *ret_stats)
 {

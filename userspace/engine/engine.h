@@ -88,6 +88,13 @@ int sp_engine_event_fd(const struct sp_engine *engine);
 unsigned int sp_engine_events(struct sp_engine *engine, struct sp_engine_event *ret_events,
 			      unsigned int max);
 
+/*
+ * Drops that the workers tell of; nobody is woken by them: read them by the clock. The number, at
+ * most max.
+ */
+unsigned int sp_engine_drops(struct sp_engine *engine, struct sp_drop_event *ret_events,
+			     unsigned int max);
+
 struct sp_worker_stats {
 	uint64_t loops, packets_up, packets_down, bytes_up, bytes_down, polls;
 	uint32_t flows, flows_max, bindings, bindings_max, frames_free;

@@ -162,6 +162,7 @@ static enum sp_reason refuse(struct sp_worker *w, const struct sp_flow_key *key,
 		entry->refused = true;
 		entry->reason = reason;
 		entry->rejects = answer->action == SP_ACTION_REJECT;
+		entry->rule_id = answer->rule_id;
 		entry->hit_id = answer->hit_id;
 		entry->from_peer = ends->from;
 		entry->generation = w->generation;
@@ -355,6 +356,8 @@ enum sp_reason sp_flow_admit(struct sp_worker *w, const struct sp_packet *ip,
 		    w->now_ns < entry->check_ns) {
 			sp_hits_packet(w, entry->hit_id);
 			w->rejects = entry->rejects;
+			w->decided_rule = entry->rule_id;
+			w->decided_hit = entry->hit_id;
 			return entry->reason;
 		}
 		sp_flow_forget(w, entry);

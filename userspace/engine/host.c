@@ -34,6 +34,7 @@ static enum sp_reason forward(struct sp_worker *w, uint8_t *data, uint32_t bytes
 		return SP_R_NO_SESSION;
 	enter.mtu = enter.peer->mtu;
 	sp_flow_touch(w, entry, &ip);
+	sp_worker_forward(w, SP_FLOW_HOST, false, ip.l3_bytes);
 	r = sp_down_enter(w, data, &ip, &enter);
 	if (r)
 		return r;
@@ -70,7 +71,12 @@ unsigned int sp_host_run(struct sp_worker *w, uint64_t now_ns)
 		}
 		r = forward(w, data, (uint32_t)bytes);
 		if (r)
-			sp_worker_drop(w, data, (uint32_t)bytes, SP_DIR_HOST, r);
+			sp_worker_drop(w, &(struct sp_loss){.data = data,
+							    .bytes = (uint32_t)bytes,
+							    .direction = SP_DIR_HOST,
+							    .reason = r,
+							    .user_id = SP_USER_GATEWAY,
+							    .is_ip = true});
 	}
 	if (n)
 		sp_worker_finish(w);

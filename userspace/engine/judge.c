@@ -28,6 +28,8 @@ enum sp_reason sp_judge_ask(struct sp_worker *w, const struct sp_question *quest
 
 	sp_policy_walk(&w->policy, &query, ret_answer);
 	w->rejects = ret_answer->action == SP_ACTION_REJECT;
+	w->decided_rule = ret_answer->rule_id;
+	w->decided_hit = ret_answer->hit_id;
 	return ret_answer->action == SP_ACTION_ALLOW ? SP_R_NONE : ret_answer->reason;
 }
 

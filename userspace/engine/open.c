@@ -109,6 +109,19 @@ static void open_all(struct sp_worker *w)
 	w->config.aead->open_batch(w->aead, w->jobs, w->up_count);
 }
 
+/* Not yet opened: the peer is whom XDP took it for. */
+static void drop(struct sp_worker *w, const struct sp_item *item, enum sp_reason r)
+{
+	sp_worker_drop(w, &(struct sp_loss){.data = item->data,
+					    .bytes = item->bytes,
+					    .direction = SP_DIR_UP,
+					    .reason = r,
+					    .ifindex = item->meta.ifindex,
+					    .user_id = item->meta.user_id,
+					    .peer_id = item->meta.peer_id,
+					    .outer = &item->from});
+}
+
 /* The replay window moves only after the tag was found right (RFC 6479, section 2). */
 static bool is_genuine(struct sp_worker *w, uint32_t i)
 {
@@ -120,7 +133,7 @@ static bool is_genuine(struct sp_worker *w, uint32_t i)
 	else if (!sp_replay_commit(&item->keypair->replay, item->counter))
 		r = SP_R_REPLAYED;
 	if (r) {
-		sp_worker_drop(w, item->data, item->bytes, SP_DIR_UP, r);
+		drop(w, item, r);
 		w->up[i] = NULL;
 	}
 	return r == SP_R_NONE;
@@ -213,7 +226,7 @@ static void filter(struct sp_worker *w,
 		enum sp_reason r = step(w, item);
 
 		if (r)
-			sp_worker_drop(w, item->data, item->bytes, SP_DIR_UP, r);
+			drop(w, item, r);
 		else
 			w->up[n++] = item;
 	}

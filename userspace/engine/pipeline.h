@@ -3,7 +3,11 @@
 #ifndef SP_ENGINE_PIPELINE_H
 #define SP_ENGINE_PIPELINE_H
 
-#include "engine/worker.h"
+#include "engine/loss.h"
+
+/* worker.c */
+void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
+void sp_worker_out(struct sp_worker *w, const struct sp_out *out);
 
 /* open.c: w->up is authenticated; those with an inner packet go on to sp_up_run. */
 void sp_open_run(struct sp_worker *w);

@@ -103,6 +103,7 @@ static enum sp_reason forward(struct sp_worker *w, struct sp_item *item)
 		return r;
 	atomic_store_explicit(&w->packets_down, w->packets_down + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->bytes_down, w->bytes_down + item->bytes, memory_order_relaxed);
+	sp_worker_forward(w, SP_FLOW_TUNNEL, false, item->bytes);
 	sp_seal_split(w,
 		      &(struct sp_seal){.data = item->data,
 					.bytes = item->bytes,
@@ -124,6 +125,14 @@ void sp_down_run(struct sp_worker *w)
 		enum sp_reason r = forward(w, item);
 
 		if (r)
-			sp_worker_drop(w, item->data, item->bytes, SP_DIR_DOWN, r);
+			sp_worker_drop(w, &(struct sp_loss){.data = item->data,
+							    .bytes = item->bytes,
+							    .direction = SP_DIR_DOWN,
+							    .reason = r,
+							    .ifindex = item->meta.ifindex,
+							    .user_id = item->meta.user_id,
+							    .peer_id = item->meta.peer_id,
+							    .rule_id = item->meta.rule_id,
+							    .ip = &item->ip});
 	}
 }

@@ -175,6 +175,23 @@ static enum sp_reason go_on(struct sp_worker *w, struct sp_item *item, struct sp
 	return SP_R_NONE;
 }
 
+/* entry: NULL when it was given none. */
+static void drop(struct sp_worker *w, struct sp_item *item, const struct sp_entry *entry,
+		 uint32_t bytes, enum sp_reason r)
+{
+	sp_worker_drop(w, &(struct sp_loss){.data = item->data,
+					    .bytes = bytes,
+					    .direction = SP_DIR_UP,
+					    .reason = r,
+					    .ifindex = item->meta.ifindex,
+					    .user_id = item->keypair->peer->user_id,
+					    .peer_id = item->keypair->peer->id,
+					    .rule_id = w->decided_rule,
+					    .hit_id = w->decided_hit,
+					    .ip = &item->ip,
+					    .entry = entry});
+}
+
 static void forward(struct sp_worker *w, struct sp_item *item)
 {
 	struct sp_peer *peer = item->keypair->peer;
@@ -183,6 +200,7 @@ static void forward(struct sp_worker *w, struct sp_item *item)
 	enum sp_reason r;
 
 	w->rejects = false;
+	w->decided_rule = w->decided_hit = 0;
 	r = sp_packet_admit(w, item->data, &item->ip, &item->name, peer, &entry);
 	if (!r)
 		r = sp_judge_limit(w, entry, item->ip.l3_bytes);
@@ -191,10 +209,11 @@ static void forward(struct sp_worker *w, struct sp_item *item)
 	if (!r) {
 		sp_flow_touch(w, entry, &item->ip);
 		count_up(w, item);
+		sp_worker_forward(w, entry->kind, true, item->ip.l3_bytes);
 		r = go_on(w, item, entry);
 	}
 	if (r)
-		sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+		drop(w, item, entry, bytes, r);
 }
 
 /* Step by step through the batch: with many flows the next step's memory is on its way by then. */
@@ -208,7 +227,8 @@ void sp_up_run(struct sp_worker *w)
 		enum sp_reason r = read_inner(item);
 
 		if (r) {
-			sp_worker_drop(w, item->data, bytes, SP_DIR_UP, r);
+			w->decided_rule = w->decided_hit = 0;
+			drop(w, item, NULL, bytes, r);
 			continue;
 		}
 		sp_flow_name(w, &item->ip, &item->name);

@@ -24,6 +24,18 @@ struct group {
 	uint64_t bytes;
 };
 
+static void drop(struct sp_worker *w, const struct sp_seal *seal, enum sp_reason reason)
+{
+	sp_worker_drop(w, &(struct sp_loss){.data = seal->data,
+					    .bytes = seal->bytes,
+					    .direction = seal->direction,
+					    .reason = reason,
+					    .user_id = seal->peer->user_id,
+					    .peer_id = seal->peer->id,
+					    .entry = seal->entry,
+					    .is_ip = true});
+}
+
 void sp_seal_push(struct sp_worker *w, const struct sp_seal *seal)
 {
 	if (w->seal_count == SP_BATCH)
@@ -41,7 +53,7 @@ void sp_seal_split(struct sp_worker *w, const struct sp_seal *seal, const struct
 		return;
 	}
 	if (sp_split(&w->frames, seal->data, ip, seal->peer->mtu, &pieces)) {
-		sp_worker_drop(w, seal->data, seal->bytes, seal->direction, SP_R_NO_FRAME);
+		drop(w, seal, SP_R_NO_FRAME);
 		return;
 	}
 	for (unsigned int i = 0; i < pieces.count; i++) {
@@ -241,7 +253,7 @@ static uint32_t prepare_group(struct sp_worker *w, struct group *g, struct sp_se
 		enum sp_reason why = r ? r : check_room(w, g, s, padded);
 
 		if (why) {
-			sp_worker_drop(w, s->data, s->bytes, s->direction, why);
+			drop(w, s, why);
 			continue;
 		}
 		prepare(g, s, padded, &w->jobs[kept]);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/drops.h"
 #include "engine/pipeline.h"
 
 #define RESOLVE_EVERY_NS (100 * 1000000ull)
@@ -30,6 +31,8 @@ static int open_parts(struct sp_worker *w)
 		rc = c->aead->open(&w->aead);
 	if (!rc)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
+	if (!rc)
+		rc = sp_ring_init(&w->drops, SP_DROPS_MAX, sizeof(struct sp_drop_event));
 	if (rc)
 		return rc;
 	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
@@ -56,6 +59,8 @@ int sp_worker_open(const struct sp_worker_config *config, struct sp_worker **ret
 	w->shared = shared;
 	w->lane = &shared->drops[(size_t)lane * SP_DROP_STRIDE];
 	w->hits = &shared->hits[(size_t)lane * (shared->rules_max + 1)];
+	w->paces = &shared->paces[(size_t)lane * SP_PACE_STRIDE];
+	w->forward = &shared->forward[(size_t)lane * SP_FORWARD_STRIDE];
 	for (uint32_t i = 0; i < config->iface_count; i++) {
 		if (config->ifaces[i].iface.slot < SP_IFACE_MAX)
 			w->ifaces[config->ifaces[i].iface.slot] = config->ifaces[i];
@@ -80,6 +85,7 @@ void sp_worker_close(struct sp_worker *w)
 	sp_fragments_fini(&w->fragments);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
+	sp_ring_fini(&w->drops);
 	free(w->user_flows);
 	free(w);
 }
@@ -98,13 +104,6 @@ void sp_worker_apply(struct sp_worker *w, const struct sp_published *published)
 	sp_nat_apply(w->nat, published->pools);
 	w->applied_serial = published->serial;
 	atomic_store_explicit(&w->acked_serial, published->serial, memory_order_release);
-}
-
-void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_direction direction,
-		    enum sp_reason reason)
-{
-	sp_drop_count(w->lane, direction, reason, bytes, w->now_ns);
-	sp_frame_put(&w->frames, data);
 }
 
 bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event)
@@ -136,10 +135,19 @@ void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_ad
 				  .kind = SP_EVENT_RESOLVE, .ifindex = ifindex, .addr = *addr});
 }
 
+static void drop_out(struct sp_worker *w, const struct sp_out *out, enum sp_reason reason)
+{
+	sp_worker_drop(w, &(struct sp_loss){.data = out->data,
+					    .bytes = out->bytes,
+					    .direction = out->direction,
+					    .reason = reason,
+					    .entry = out->entry});
+}
+
 void sp_worker_out(struct sp_worker *w, const struct sp_out *out)
 {
 	if (w->out_count == SP_OUT_MAX) {
-		sp_worker_drop(w, out->data, out->bytes, out->direction, SP_R_TX_FULL);
+		drop_out(w, out, SP_R_TX_FULL);
 		return;
 	}
 	w->out[w->out_count++] = *out;
@@ -171,7 +179,13 @@ static void classify(struct sp_worker *w, struct sp_item *item)
 	else if (r == SP_R_NONE && item->meta.kind == SP_META_REPLY)
 		w->down[w->down_count++] = item;
 	else
-		sp_worker_drop(w, item->data, item->bytes, SP_DIR_HOST, r ? r : SP_R_NO_FLOW);
+		sp_worker_drop(w, &(struct sp_loss){.data = item->data,
+						    .bytes = item->bytes,
+						    .direction = SP_DIR_HOST,
+						    .reason = r ? r : SP_R_NO_FLOW,
+						    .ifindex = item->meta.ifindex,
+						    .user_id = item->meta.user_id,
+						    .peer_id = item->meta.peer_id});
 }
 
 void sp_worker_begin(struct sp_worker *w, uint64_t now_ns)
@@ -199,7 +213,7 @@ static void leave(struct sp_worker *w, const struct sp_out *out)
 	enum sp_reason full = SP_R_TX_FULL;
 
 	if (out->entry && out->entry->unpublished) {
-		sp_worker_drop(w, out->data, out->bytes, out->direction, SP_R_FLOW_TABLE_FULL);
+		drop_out(w, out, SP_R_FLOW_TABLE_FULL);
 		return;
 	}
 	if (out->slot == SP_SLOT_HOST) {
@@ -211,7 +225,7 @@ static void leave(struct sp_worker *w, const struct sp_out *out)
 	} else if (w->transmit->ops->queue(w->transmit, &tx)) {
 		return;
 	}
-	sp_worker_drop(w, out->data, out->bytes, out->direction, full);
+	drop_out(w, out, full);
 }
 
 void sp_worker_finish(struct sp_worker *w)

@@ -16,6 +16,7 @@
 #define SP_OUT_MAX    (4 * SP_BATCH) /* forwarded or split, answered, what the TUN device gave */
 #define SP_SLOT_HOST  UINT32_MAX     /* of struct sp_out: the TUN device */
 #define SP_EVENTS_MAX 4096
+#define SP_DROPS_MAX  2048
 
 /* A packet as it arrived, in one of the worker's frames, and what was learned about it. */
 struct sp_item {
@@ -77,8 +78,10 @@ struct sp_worker_config {
 struct sp_worker {
 	struct sp_worker_config config;
 	struct sp_shared *shared;
-	struct sp_drop_cell *lane;
-	struct sp_rule_hit *hits;		     /* this worker's lane */
+	struct sp_drop_cell *lane; /* this worker's, as the next three */
+	struct sp_rule_hit *hits;
+	struct sp_drop_pace *paces;
+	struct sp_forward_cell *forward;
 	struct sp_engine_iface ifaces[SP_IFACE_MAX]; /* by slot; ifindex 0 = none */
 	struct sp_aead *aead;
 	struct sp_nat *nat;
@@ -106,7 +109,8 @@ struct sp_worker {
 	uint32_t fresh_count;
 	struct sp_flow_key gone[2 * SP_BATCH]; /* and to be removed */
 	uint32_t gone_count;
-	bool rejects; /* the rule that just denied wants an answer sent */
+	bool rejects;			    /* the rule that just denied wants an answer sent */
+	uint32_t decided_rule, decided_hit; /* of the policy's last answer about this packet */
 
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
@@ -119,7 +123,7 @@ struct sp_worker {
 	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;
 	bool event_waiting;
-	struct sp_ring events;
+	struct sp_ring events, drops; /* of drops: struct sp_drop_event, read by the clock */
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
 	_Atomic uint64_t nat_exhausted, log_lost;
@@ -138,13 +142,9 @@ void sp_worker_begin(struct sp_worker *w, uint64_t now_ns);
 void sp_worker_batch(struct sp_worker *w, uint64_t now_ns, unsigned int n);
 /* What waits in w->seals, w->fresh and w->out leaves. */
 void sp_worker_finish(struct sp_worker *w);
-void sp_worker_drop(struct sp_worker *w, uint8_t *data, uint32_t bytes, enum sp_direction direction,
-		    enum sp_reason reason);
 /* False: the daemon does not keep up, the event is lost. */
 bool sp_worker_event(struct sp_worker *w, enum sp_engine_event_kind kind,
 		     const struct sp_peer *peer, uint32_t local_index);
 bool sp_worker_push(struct sp_worker *w, const struct sp_engine_event *event);
-void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
-void sp_worker_out(struct sp_worker *w, const struct sp_out *out);
 
 #endif

@@ -18,9 +18,11 @@ struct sp_gateway {
 	__u32 drop_lane_first_worker; /* lanes below are XDP's CPUs */
 	__u32 policy_nodes_max;	      /* of one half of the image */
 	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
-	__u32 rules_max;	      /* a lane of sp_rule_hits is rules_max + 1 cells */
+	__u32 event_cost_ns; /* between two drop events of a cell of sp_drop_paces; 0 = none */
+	__u32 rules_max;     /* a lane of sp_rule_hits is rules_max + 1 cells */
+	__u32 pad;
 };
-SP_ABI_SIZE(struct sp_gateway, 64);
+SP_ABI_SIZE(struct sp_gateway, 72);
 
 /* sp_sources[source address, IPv6 cut to /64]: handshake rate, LRU since it may forget. */
 struct sp_source {

@@ -120,7 +120,7 @@ struct sp_pace {
 	__u64 log_tat_ns; /* decisions told to the daemon */
 	__u64 log_lost;	  /* those that were not */
 	__u64 answer_tat_ns[SP_NOTICE_KINDS];
-	__u64 answers[SP_NOTICE_KINDS];	      /* sent */
+	__u64 answers[SP_NOTICE_KINDS];	     /* sent */
 	__u64 answers_lost[SP_NOTICE_KINDS]; /* above the rate */
 };
 SP_ABI_SIZE(struct sp_pace, 112);
@@ -135,12 +135,14 @@ struct sp_refusal {
 	struct sp_flow_key key;
 	__u64 until_ns;
 	__u32 generation;
+	__u32 user_id;
+	__u32 rule_id;
 	__u32 hit_id;
 	__u16 slot; /* of the inside interface */
 	__u8 reason;
 	__u8 rejects; /* 1: the sender is told */
 	__u8 pad[4];
 };
-SP_ABI_SIZE(struct sp_refusal, 64);
+SP_ABI_SIZE(struct sp_refusal, 72);
 
 #endif

@@ -90,7 +90,8 @@ static inline void sp_replay_raise(struct sp_replay *r, uint64_t counter)
 
 	while (counter > greatest) {
 		uint64_t base = atomic_load_explicit(&r->base, memory_order_relaxed);
-		bool sweep = counter > base && counter - base >= SP_REPLAY_SPAN;
+		/* Never below base, unless another has moved both on: then the exchange fails. */
+		bool sweep = counter - base >= SP_REPLAY_SPAN;
 
 		if (!atomic_compare_exchange_weak_explicit(
 			    &r->greatest, &greatest, sweep ? SP_REPLAY_SWEEPING : counter,

@@ -80,8 +80,8 @@ Test(cli_render, aligns_the_columns_of_a_table)
 
 Test(cli_render, survives_an_answer_of_another_shape)
 {
-	static const char *const commands[] = {"show peers", "show flows", "status",
-					       "metrics",    "reload",	   "show rules"};
+	static const char *const commands[] = {"show peers", "show flows", "status", "metrics",
+					       "reload",     "show rules", "why"};
 	static const char *const answers[] = {"{}",
 					      "[]",
 					      "[1, null]",
@@ -89,7 +89,7 @@ Test(cli_render, survives_an_answer_of_another_shape)
 					      "[{\"name\": {}}]",
 					      "{\"workers\": 5, \"last_reload\": []}"};
 
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		for (size_t j = 0; j < 6; j++) {
 			char *text = answer(commands[i], answers[j]);
 
@@ -141,5 +141,45 @@ Test(cli_render, prints_every_module_of_a_qr_code)
 	}
 	cr_assert_eq(*p, '\0');
 	QRcode_free(code);
+	free(text);
+}
+
+Test(cli_render, says_why_from_the_oldest_to_the_newest)
+{
+	char *text = answer(
+		"why",
+		"[{\"time\": \"x\", \"first_time\": \"then\", \"ago_s\": 1.5, \"count\": 3, "
+		"\"left_out\": 2, \"reason\": \"limit_rule\", \"text\": \"above\", \"advice\": "
+		"\"raise it\", \"decided_by\": \"rule\", \"direction\": \"up\", \"user\": "
+		"\"alice\", \"peer\": \"laptop\", \"interface\": \"eth0\", \"protocol\": \"udp\", "
+		"\"source\": \"10.9.0.2:5\", \"destination\": \"203.0.113.5:7\", \"tcp_flags\": null, "
+		"\"icmp\": null, \"bytes\": 100, \"tunnelled\": true, \"generation\": 4, \"rule\": "
+		"{\"name\": \"slow\", \"file\": \"gw.conf\", \"line\": 9}, \"limit\": {\"of\": "
+		"\"rule, up\", \"rate_bps\": 1500000, \"burst_bytes\": 4096, \"tokens_bytes\": 100, "
+		"\"dropped_packets\": 7}, \"nat\": null, \"quota\": null}, "
+		"{\"ago_s\": 5.0, \"count\": 1, \"left_out\": 0, \"reason\": \"policy_default\", "
+		"\"text\": \"no rule\", \"advice\": \"add one\", \"decided_by\": \"default\", "
+		"\"direction\": \"up\", \"user\": \"\", \"peer\": \"\", \"interface\": \"\", "
+		"\"protocol\": \"tcp\", \"source\": \"10.9.0.2:5\", \"destination\": "
+		"\"203.0.113.5:80\", \"tcp_flags\": \"S\", \"bytes\": 60, \"tunnelled\": false, "
+		"\"generation\": 4, \"rule\": null, \"limit\": null}]");
+	const char *first =
+		strstr(text, "  unknown  policy_default: no rule\n"
+			     "    packet  tcp 10.9.0.2:5 -> 203.0.113.5:80 [S], 60 bytes, up\n"
+			     "    rule    the default at the end of the policy (generation 4)\n"
+			     "    do      add one\n");
+
+	cr_assert(first, "%s", text);
+	cr_expect(
+		strstr(first,
+		       "  alice (laptop)  limit_rule: above, 3 times since then (and 2 more of this "
+		       "reason, not told)\n"
+		       "    packet  udp 10.9.0.2:5 -> 203.0.113.5:7, 100 bytes, up, by eth0, in a "
+		       "tunnel\n"
+		       "    rule    slow (gw.conf:9)\n"
+		       "    limit   1.5 Mbit/s of the rule, up; 100 B of 4.0 KiB free now; 7 packets "
+		       "refused\n"
+		       "    do      raise it\n"),
+		"%s", text);
 	free(text);
 }

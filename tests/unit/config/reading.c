@@ -54,6 +54,8 @@ Test(config_reading, fills_in_the_defaults)
 	cr_expect_eq(config->gateway.sessions_max, 16384);
 	cr_expect_eq(config->gateway.attach, 0);
 	cr_expect_eq(config->gateway.handshakes_per_s, 20);
+	cr_expect_eq(config->gateway.drop_events, 50);
+	cr_expect_eq(config->gateway.log_drops, 0);
 	cr_expect_eq(config->wireguards[0].mtu, 1420);
 	cr_expect_eq(config->users[0].flows_max, 8192);
 	cr_expect_eq(config->users[0].limit.up_bps, 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Flows in batches, sessions, and the sum of drops. */
+#include "dataplane/drops.h"
 #include "dataplane/plain.h"
 #include "unit/dataplane/fixture.h"
 

@@ -3,38 +3,8 @@
 #ifndef SP_TESTS_POLICY_MODEL_H
 #define SP_TESTS_POLICY_MODEL_H
 
+#include "unit/policy/inner.h"
 #include "unit/policy/moments.h"
-
-static inline bool in_prefix(const struct sp_prefix *p, const struct sp_addr *a)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool prefix_v4 = p->len >= 96 && !memcmp(p->addr.b, mapped, 12);
-
-	if (prefix_v4 != !memcmp(a->b, mapped, 12))
-		return false;
-	for (unsigned int i = 0; i < p->len; i++)
-		if ((p->addr.b[i / 8] ^ a->b[i / 8]) >> (7 - i % 8) & 1)
-			return false;
-	return true;
-}
-
-static inline bool is_gateway(const struct sp_config *c, const struct sp_addr *a)
-{
-	for (uint32_t i = 0; i < c->wireguard_count; i++)
-		for (uint32_t k = 0; k < c->wireguards[i].address_count; k++)
-			if (!memcmp(c->wireguards[i].addresses[k].addr.b, a->b, 16))
-				return true;
-	return false;
-}
-
-static inline bool is_inner(const struct sp_config *c, const struct sp_addr *a)
-{
-	for (uint32_t i = 0; i < c->peer_count; i++)
-		for (uint32_t k = 0; k < c->peers[i].address_count; k++)
-			if (in_prefix(&c->peers[i].addresses[k], a))
-				return true;
-	return is_gateway(c, a);
-}
 
 static inline bool model_from(const struct sp_config *c, const struct sp_config_rule *r,
 			      uint32_t user)
@@ -108,10 +78,12 @@ static inline bool model_when(const struct sp_config_rule *r, const struct momen
 	return (day && minute >= s->from_min) || (before && minute < s->to_min);
 }
 
-/* The first rule that matches, of those that act or of those that only count. */
+/* outer NULL: no tunnel, so from no place that a rule names. */
 static inline bool model_where(const struct sp_config *c, const struct sp_config_rule *r,
 			       const struct sp_addr *outer)
 {
+	if (!outer)
+		return !r->from_where;
 	for (uint32_t i = 0; i < r->from_prefix_count; i++)
 		if (in_prefix(&r->from_prefixes[i], outer))
 			return true;
@@ -125,6 +97,7 @@ static inline bool model_where(const struct sp_config *c, const struct sp_config
 	return !r->from_where;
 }
 
+/* The first rule that matches, of those that act or of those that only count. */
 static inline int model(const struct sp_config *c, const struct sp_policy_query *q, bool shadow,
 			const struct circumstances *in)
 {
@@ -138,7 +111,7 @@ static inline int model(const struct sp_config *c, const struct sp_policy_query 
 		return -1;
 	for (uint32_t i = 0; i < c->rule_count; i++)
 		if (c->rules[i].shadow == shadow && model_when(&c->rules[i], in->now) &&
-		    model_where(c, &c->rules[i], &in->outer) && model_from(c, &c->rules[i], user) &&
+		    model_where(c, &c->rules[i], in->outer) && model_from(c, &c->rules[i], user) &&
 		    model_to(c, &c->rules[i], &q->dst) &&
 		    model_service(c, &c->rules[i], q->proto, ntohs(q->dport_be), q->icmp))
 			return (int)i + 1;

@@ -18,30 +18,53 @@ static struct moment {
 	uint64_t now_ns;
 	int64_t time_s;
 	uint32_t weekday[3], minute[3]; /* 0 = Monday */
+	bool unclear;
 } moments[MOMENTS];
 
+/* An hour that the clock shows twice, or skips, is no hour by which a reader could tell. */
+static inline bool is_near_change(int64_t time_s)
+{
+	time_t before = (time_t)(time_s - 3600), after = (time_t)(time_s + 3600);
+	struct tm a, b;
+
+	localtime_r(&before, &a);
+	localtime_r(&after, &b);
+	return a.tm_gmtoff != b.tm_gmtoff;
+}
+
+static inline void moment_init(struct moment *m, int64_t time_s)
+{
+	m->now_ns = compiled_at.now_ns + (uint64_t)time_s * 1000000000ull - compiled_at.realtime_ns;
+	m->time_s = time_s;
+	for (uint32_t z = 0; z < 3; z++) {
+		time_t t = (time_t)time_s;
+		struct tm tm;
+
+		setenv("TZ", zones[z], 1);
+		tzset();
+		localtime_r(&t, &tm);
+		m->weekday[z] = (uint32_t)(tm.tm_wday + 6) % 7;
+		m->minute[z] = (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
+		m->unclear |= is_near_change(time_s);
+	}
+	unsetenv("TZ");
+	tzset();
+}
+
+/* Moments around a change of any of the clocks are moved behind it. */
 static inline void moments_init(int64_t start_s)
 {
 	compiled_at = (struct sp_policy_time){.now_ns = 5000000000000ull,
 					      .realtime_ns = (uint64_t)start_s * 1000000000ull};
 	for (uint32_t m = 0; m < MOMENTS; m++) {
-		uint32_t later_s = m ? rnd(3 * 86400) : 0;
+		int64_t time_s = start_s + (m ? rnd(3 * 86400) : 0);
 
-		moments[m].now_ns = compiled_at.now_ns + later_s * 1000000000ull;
-		moments[m].time_s = start_s + later_s;
-		for (uint32_t z = 0; z < 3; z++) {
-			time_t t = (time_t)moments[m].time_s;
-			struct tm tm;
-
-			setenv("TZ", zones[z], 1);
-			tzset();
-			localtime_r(&t, &tm);
-			moments[m].weekday[z] = (uint32_t)(tm.tm_wday + 6) % 7;
-			moments[m].minute[z] = (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
-		}
+		do {
+			moments[m].unclear = false;
+			moment_init(&moments[m], time_s);
+			time_s += 3600;
+		} while (moments[m].unclear);
 	}
-	unsetenv("TZ");
-	tzset();
 }
 
 static inline struct sp_policy_image compiled(const struct world *w)
@@ -92,7 +115,7 @@ static inline int ask(const struct sp_policy_image *image, uint32_t user_id, con
 /* What a policy is asked about, where from and when. */
 struct circumstances {
 	const struct moment *now;
-	struct sp_addr outer;
+	const struct sp_addr *outer; /* NULL: no tunnel */
 };
 
 #endif

@@ -62,14 +62,14 @@ Test(policy_oracle, agrees_with_the_model_on_random_policies, .timeout = 120)
 		random_world(w);
 		image = compiled(w);
 		for (unsigned int i = 0; i < QUERIES; i++) {
-			struct circumstances in = {.now = &moments[rnd(MOMENTS)],
-						   .outer = random_addr()};
+			struct sp_addr outer = random_addr();
+			struct circumstances in = {.now = &moments[rnd(MOMENTS)], .outer = &outer};
 			struct sp_policy_query q = random_query(w);
 			struct sp_policy_answer a;
 			int want, shadow;
 
 			q.now_ns = in.now->now_ns;
-			q.place = place_of(&image, &in.outer);
+			q.place = place_of(&image, &outer);
 			a = asked(&image, &q);
 			want = model(&w->config, &q, false, &in);
 			check_answer(w, want, &a, p);

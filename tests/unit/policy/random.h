@@ -80,23 +80,12 @@ static inline void random_countries(struct world *w)
 	}
 }
 
-static inline void random_world(struct world *w)
+/* Up to 40, over the world's objects, in place of those that were there. */
+static inline void random_rules(struct world *w)
 {
 	uint32_t rules = rnd(41);
 
-	first_user_id = rnd(20);
-	user_id_step = 1 + rnd(2) * rnd(300);
-	world_init(w);
-	w->gateway[0].addr = random_addr();
-	w->gateway[0].len = (uint8_t)(sp_addr_is_v4(&w->gateway[0].addr) ? 120 : 64);
-	w->gateway[1] = w->gateway[0];
-	w->gateway[1].addr = random_addr();
-	w->gateway[1].len = 126;
-	w->wireguards[0] =
-		(struct sp_config_wireguard){.addresses = w->gateway, .address_count = 2};
-	w->config.wireguard_count = rnd(4) ? 1 : 0;
-	random_objects(w);
-	random_countries(w);
+	w->config.rule_count = 0;
 	for (uint32_t i = 0; i < rules; i++) {
 		struct sp_config_rule *r = rule_add(w, rnd(2));
 
@@ -115,6 +104,25 @@ static inline void random_world(struct world *w)
 			random_where(w, r, i);
 		r->pool = rnd(2) ? rnd(64) : UINT32_MAX;
 	}
+}
+
+static inline void random_world(struct world *w)
+{
+	first_user_id = rnd(20);
+	user_id_step = 1 + rnd(2) * rnd(300);
+	world_init(w);
+	w->gateway[0].addr = random_addr();
+	w->gateway[0].len = (uint8_t)(sp_addr_is_v4(&w->gateway[0].addr) ? 120 : 64);
+	w->gateway[1] = w->gateway[0];
+	w->gateway[1].addr = random_addr();
+	w->gateway[1].len = 126;
+	w->wireguards[0] =
+		(struct sp_config_wireguard){.addresses = w->gateway, .address_count = 2};
+	w->config.wireguard_count = rnd(4) ? 1 : 0;
+	random_objects(w);
+	random_zones(w);
+	random_countries(w);
+	random_rules(w);
 }
 
 static inline struct sp_policy_query random_query(const struct world *w)

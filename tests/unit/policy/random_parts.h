@@ -63,4 +63,22 @@ static inline uint32_t random_list(uint32_t list[4], uint32_t of, uint32_t most)
 	return n;
 }
 
+/* The first users become zones, each with two prefixes. */
+static inline void random_zones(struct world *w)
+{
+	struct sp_config *c = &w->config;
+
+	c->zone_count = rnd(ZONES + 1);
+	if (c->zone_count > c->user_count)
+		c->zone_count = c->user_count;
+	for (uint32_t i = 0; i < c->zone_count; i++) {
+		w->zones[i].user = i;
+		w->zones[i].prefixes = w->zone_prefixes[i];
+		w->zones[i].prefix_count = 2;
+		w->users[i].is_zone = true;
+		for (uint32_t k = 0; k < 2; k++)
+			w->zone_prefixes[i][k] = random_peer_prefix();
+	}
+}
+
 #endif

@@ -11,6 +11,8 @@
 #include "base/addr.h"
 #include "policy/policy.h"
 
+#define ZONES 4
+
 static uint64_t seed;
 
 static inline uint32_t rnd(uint32_t below)
@@ -34,6 +36,8 @@ struct world {
 	struct sp_config_service services[8];
 	struct sp_config_port_range ports[8][4];
 	struct sp_config_pool pools[64];
+	struct sp_config_zone zones[ZONES];
+	struct sp_prefix zone_prefixes[ZONES][2];
 	struct sp_config_rule rules[40];
 	uint32_t lists[40][4][4];
 	struct sp_prefix where[40][3];
@@ -55,6 +59,7 @@ static inline void world_init(struct world *w)
 		.destinations = w->destinations,
 		.services = w->services,
 		.pools = w->pools,
+		.zones = w->zones,
 		.pool_count = 64,
 		.rules = w->rules,
 	};
