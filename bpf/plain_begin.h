@@ -3,10 +3,9 @@
 #ifndef SP_BPF_PLAIN_BEGIN_H
 #define SP_BPF_PLAIN_BEGIN_H
 
-#include "plain_hits.h"
 #include "plain_nat.h"
 #include "plain_path.h"
-#include "plain_policy.h"
+#include "plain_refusal.h"
 
 /* An address of ours, a tunnel's, or none of a zone's does not send from an inside interface. */
 SP_INLINE enum sp_reason sp_plain_source(struct sp_plain *s)
@@ -108,18 +107,6 @@ SP_INLINE enum sp_reason sp_plain_insert(struct sp_plain *s)
 		return SP_R_NONE;
 	(void)bpf_map_delete_elem(&sp_flows, &s->reply);
 	return SP_R_FLOW_TABLE_FULL;
-}
-
-SP_INLINE enum sp_reason sp_plain_decide(struct sp_plain *s)
-{
-	enum sp_reason r = sp_plain_ask();
-
-	if (r == SP_R_CLOSED)
-		return r;
-	sp_plain_account();
-	if (r != SP_R_NONE)
-		sp_plain_refuse(s, r);
-	return r;
 }
 
 /* s->key, slot, link addresses, MTU, time and generation are set. */

@@ -72,13 +72,12 @@ SP_INLINE void sp_finish_tell(const struct sp_xdp *x, __u32 lane)
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-SP_INLINE int sp_finish_drop(const struct sp_xdp *x)
+SP_INLINE void sp_finish_drop(const struct sp_xdp *x)
 {
 	__u32 lane = bpf_get_smp_processor_id();
 
 	sp_finish_count(x, lane);
 	sp_finish_tell(x, lane);
-	return XDP_DROP;
 }
 
 /* XDP_DROP for the reason in x. */
@@ -130,19 +129,6 @@ SP_INLINE int sp_finish_redirect(struct sp_xdp *x)
 	return bpf_redirect_map(&sp_devs, slot, XDP_DROP);
 }
 
-/*
- * Counted as it came, then, where its sender is to be told, turned round as the answer. By redirect:
- * a veth does not wake its far end for XDP_TX when no program stands there.
- */
-SP_INLINE int sp_finish_refused(struct sp_xdp *x)
-{
-	int action = sp_finish_drop(x);
-
-	if (!x->iface || !sp_answer(x))
-		return action;
-	return bpf_redirect_map(&sp_devs, x->iface->slot, XDP_DROP);
-}
-
 SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 {
 	int action = XDP_DROP;
@@ -153,7 +139,10 @@ SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 		action = sp_finish_worker(x);
 	else if (v == SP_V_REDIRECT)
 		action = sp_finish_redirect(x);
-	return action == XDP_DROP ? sp_finish_refused(x) : action;
+	if (action != XDP_DROP)
+		return action;
+	sp_finish_drop(x);
+	return sp_answer(x);
 }
 
 #endif
