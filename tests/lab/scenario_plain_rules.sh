@@ -106,6 +106,10 @@ narrow() { # MTU of the way out
 	ip -n "$LAB-gw" link set out0 mtu "$1"
 	ip -n "$LAB-rtr" link set to-gw mtu "$1"
 }
+forget_mtu() { # NS: what its kernel has learned of paths
+	ip -n "$LAB-$1" route flush cache
+	ip -n "$LAB-$1" -6 route flush cache
+}
 # A sender with DF hears which size passes, and its kernel remembers.
 learns() { # HOST MTU
 	at capp /usr/bin/python3 - "$1" "$2" <<-'PY'
@@ -118,7 +122,7 @@ learns() { # HOST MTU
 	s.connect((host, 9))
 	for i in range(20):
 	    try:
-	        s.send(bytes(1500 - (48 if six else 28)))
+	        s.send(bytes(s.getsockopt(level, get) - (48 if six else 28)))
 	    except OSError:
 	        pass
 	    if s.getsockopt(level, get) == mtu:
@@ -141,6 +145,7 @@ check "counted as too_big" gw_drops_above "$before" too_big
 narrow 1500
 check "v6: an upload goes on when its path becomes narrower" upload_through 6
 narrow 1280
+forget_mtu capp
 check "v4: a sender with DF learns 1280" within 5 learns $WEB4 1280
 check "v6: a sender with DF learns 1280" within 5 learns $WEB6 1280
 for family in 4 6; do
@@ -153,6 +158,7 @@ ip -n "$LAB-capp" link set eth0 mtu 1300
 remote_learns() { # FAMILY: the answer is too long once, and then comes in fragments
 	udp_echo app "$1" 1400
 }
+forget_mtu net
 before=$(gw_drops too_big)
 check "v4: outside hears what fits inside" within 10 remote_learns 4
 check "v6: outside hears what fits inside" within 10 remote_learns 6
