@@ -50,20 +50,6 @@ static inline void forget_record(struct model_record *r)
 	*r = lab.records[--lab.record_count];
 }
 
-/* RFC 1812 4.3.2.7, RFC 4443 2.4 (e) */
-static inline bool may_be_told(const struct frame *f, const struct seen *s)
-{
-	bool query = !has_icmp(s) || is_request(s) || is_reply(s);
-
-	for (int i = 0; i < 2; i++) {
-		const uint8_t *a = i ? s->src : s->dst;
-
-		if (is_multicast(a) || is_empty(a) || is_own(a) || (is_v4(a) && a[12] >= 224))
-			return false;
-	}
-	return s->piece != LATER && !s->error && query && !((f->b[0] | f->b[6]) & 1);
-}
-
 /* A later fragment: by whose ports it goes, or why by none. */
 static inline enum sp_reason follow(const struct seen *s, struct sp_flow_key *k)
 {
