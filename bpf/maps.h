@@ -86,6 +86,9 @@ SP_SHARED_ARRAY(sp_routes, SP_ROUTE_MAX, struct sp_route);
 /* [next hop id]; 0 is none */
 SP_SHARED_ARRAY(sp_nexthops, SP_NEXTHOP_MAX, struct sp_nexthop);
 
+/* [path id]; 0 is none */
+SP_SHARED_ARRAY(sp_paths, SP_PATH_MAX, struct sp_path);
+
 /* [address on a link] -> next hop id */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -8,6 +8,7 @@
 
 #include "sallyport/abi/path.h"
 #include "sallyport/abi/plain.h"
+#include "sallyport/abi/record.h"
 
 /* [slot of an interface] -> ifindex: where a redirect goes */
 struct {
@@ -34,6 +35,15 @@ struct {
 	__type(key, struct sp_egress_key);
 	__type(value, struct sp_egress);
 } sp_egress SEC(".maps");
+
+/* [use id]; 0 is none */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SP_EGRESS_USE_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_egress_use);
+} sp_egress_use SEC(".maps");
 
 /* [inside address and port]; as many as flows */
 struct {
@@ -87,5 +97,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SP_EVENT_BYTES);
 } sp_events SEC(".maps");
+
+/* struct sp_record, to the daemon */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SP_RECORD_BYTES);
+} sp_records SEC(".maps");
 
 #endif

@@ -6,8 +6,10 @@
 #include "flow.h"
 #include "maps.h"
 #include "packet.h"
+#include "record.h"
 
 #include "sallyport/core/flow.h"
+#include "sallyport/core/path.h"
 
 /* core/policy.h reads the image through this. */
 SP_INLINE const struct sp_policy_node *sp_policy_node_at(__u32 base, __u32 count, __u32 i)
@@ -48,11 +50,15 @@ struct sp_plain {
 	__u32 generation;
 	__u32 rules_max;
 	__u32 route_seq;
+	__u32 paths; /* core/path.h: of the rule, then of the flow */
+	__u32 pool_id;
 	__u16 mtu;   /* of the inside interface */
 	__u8 mac[6]; /* the packet's link addresses */
 	__u8 own_mac[6];
 	__u8 rejects; /* 1: the rule that refuses says so to the sender */
-	__u8 pad[1];
+	__u8 pad[5];
+	struct sp_record record;
+	__u64 denied_ns; /* the last denial that was told */
 };
 
 /* No packet meets it half done: XDP runs to its end on a CPU. */
@@ -70,6 +76,27 @@ SP_INLINE struct sp_plain *sp_plain_here(void)
 	return bpf_map_lookup_elem(&sp_plain_now, &zero);
 }
 
+/* A flood of denials is sampled: how many there were stands in sp_drops. */
+SP_INLINE void sp_plain_tell_denied(struct sp_plain *s, enum sp_reason reason)
+{
+	struct sp_record *r = &s->record;
+
+	if (s->now_ns - s->denied_ns < SP_RECORD_PACE_NS)
+		return;
+	s->denied_ns = s->now_ns;
+	__builtin_memset(r, 0, sizeof(*r));
+	r->key = s->key;
+	r->begun_ns = s->now_ns;
+	r->seen_ns = s->now_ns;
+	r->user_id = s->user_id;
+	r->rule_id = s->answer.rule_id;
+	r->hit_id = s->answer.hit_id;
+	r->what = SP_RECORD_DENIED;
+	r->kind = SP_FLOW_PLAIN;
+	r->reason = (__u8)reason;
+	sp_record_put(r);
+}
+
 /* Both entries go; only who removed the original gives back its place in the quota. */
 __attribute__((noinline)) int sp_plain_end(void)
 {
@@ -80,9 +107,11 @@ __attribute__((noinline)) int sp_plain_end(void)
 	if (!s)
 		return 0;
 	id = s->user_id;
+	sp_record_end(&s->record, &s->key, &s->reply, s->now_ns);
 	(void)bpf_map_delete_elem(&sp_flows, &s->reply);
 	if (bpf_map_delete_elem(&sp_flows, &s->key))
 		return 0;
+	sp_record_put(&s->record);
 	user = bpf_map_lookup_elem(&sp_users, &id);
 	if (user)
 		__sync_fetch_and_add(&user->plain_flows, -1);

@@ -3,8 +3,8 @@
 #ifndef SP_BPF_PLAIN_BEGIN_H
 #define SP_BPF_PLAIN_BEGIN_H
 
-#include "plain_nat.h"
 #include "plain_path.h"
+#include "plain_pool.h"
 #include "plain_refusal.h"
 
 /* An address of ours, a tunnel's, or none of a zone's does not send from an inside interface. */
@@ -58,6 +58,7 @@ SP_INLINE void sp_plain_fill(struct sp_plain *s)
 	f->seen_ns = s->now_ns;
 	f->route_seq = s->route_seq;
 	f->slot = (__u16)s->slot;
+	f->paths = s->paths;
 	f->mtu = s->mtu;
 	__builtin_memcpy(f->mac, s->mac, 6);
 	__builtin_memcpy(f->own_mac, s->own_mac, 6);
@@ -100,6 +101,8 @@ SP_INLINE enum sp_reason sp_plain_insert(struct sp_plain *s)
 		user = bpf_map_lookup_elem(&sp_users, &id);
 		if (user)
 			__sync_fetch_and_add(&user->plain_flows, 1);
+		sp_record_fill(&s->record, SP_RECORD_BEGUN, &s->key, &s->flow);
+		sp_record_put(&s->record);
 		return SP_R_NONE;
 	}
 	/* Another CPU was first, or the source has moved to another interface of its zone. */
@@ -118,7 +121,7 @@ __attribute__((noinline)) int sp_plain_begin(void)
 	if (!s)
 		return SP_R_CLOSED;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
-	r = sp_plain_refused(s);
+	r = sp_plain_recall(s);
 	if (r != SP_R_NONE)
 		return r;
 	r = sp_plain_source(s);
@@ -126,8 +129,11 @@ __attribute__((noinline)) int sp_plain_begin(void)
 		r = sp_plain_decide(s);
 	if (r == SP_R_NONE)
 		r = sp_plain_quota(s);
+	s->paths = s->answer.paths;
 	if (r == SP_R_NONE)
-		r = sp_plain_path();
+		r = s->paths ? sp_plain_path_choose() : sp_plain_path();
+	if (!s->paths || s->answer.pool_id)
+		s->pool_id = s->answer.pool_id;
 	if (r == SP_R_NONE)
 		r = sp_plain_translate(s);
 	if (r != SP_R_NONE)

@@ -30,11 +30,20 @@ SP_INLINE enum sp_reason sp_plain_route(struct sp_plain *s, struct sp_flow *flow
 	enum sp_reason r = SP_R_NO_NEIGHBOUR;
 
 	s->hop_id = flow->nexthop_id;
+	s->user_id = flow->user_id;
 	if (flow->route_seq == s->route_seq && s->now_ns - flow->seen_ns < SP_PLAIN_PATH_NS)
 		r = sp_plain_hop();
 	if (r == SP_R_NONE)
 		return r;
-	r = sp_plain_path();
+	if (!flow->paths) {
+		r = sp_plain_path();
+	} else {
+		r = sp_plain_path_by(sp_path_first(flow->paths));
+		/* It leaves as an address of its path's. What begins anew may take another. */
+		s->paths = flow->paths >> 8;
+		if (r != SP_R_NONE && sp_plain_path_choose() == SP_R_NONE)
+			sp_plain_end();
+	}
 	if (r == SP_R_NONE) {
 		flow->nexthop_id = s->hop_id;
 		flow->route_seq = s->route_seq;

@@ -114,37 +114,4 @@ __attribute__((noinline)) int sp_plain_bind(void)
 	return SP_R_NAT_EXHAUSTED;
 }
 
-/* s->key leaves by the pool of s->answer: what its entries say about the translation. */
-__attribute__((noinline)) int sp_plain_nat(void)
-{
-	struct sp_plain *s = sp_plain_here();
-	struct sp_egress_key key = {0};
-	const struct sp_egress *egress;
-	enum sp_reason r;
-
-	if (!s)
-		return SP_R_NAT_NO_POOL;
-	key.user_id = s->user_id;
-	key.pool_id = s->answer.pool_id;
-	key.version = sp_addr_is_v4(&s->key.src) ? 4 : 6;
-	egress = bpf_map_lookup_elem(&sp_egress, &key);
-	if (!egress)
-		return SP_R_NAT_NO_POOL;
-	if (egress->routed)
-		return SP_R_NONE;
-	s->egress = *egress;
-	s->binding_key.src = s->key.src;
-	s->binding_key.user_id = s->user_id;
-	s->binding_key.sport_be = s->key.sport_be;
-	s->binding_key.proto = s->key.proto;
-	s->binding_key.pool_id = s->egress.pool_id;
-	r = sp_plain_bind();
-	if (r != SP_R_NONE)
-		return r;
-	s->flow.translated = 1;
-	s->flow.nat_addr = s->binding.addr;
-	s->flow.nat_port_be = s->binding.port_be;
-	return SP_R_NONE;
-}
-
 #endif

@@ -47,6 +47,40 @@ __attribute__((noinline)) int sp_plain_hop(void)
 	return SP_R_NONE;
 }
 
+/* By path id of the configuration into s->hop_id and s->hop, and as what into s->pool_id. */
+__attribute__((noinline)) int sp_plain_path_by(__u32 id)
+{
+	struct sp_plain *s = sp_plain_here();
+	const struct sp_path *path;
+
+	if (!s)
+		return SP_R_PATH_DOWN;
+	path = id ? bpf_map_lookup_elem(&sp_paths, &id) : NULL;
+	if (!path)
+		return SP_R_PATH_DOWN;
+	s->hop_id = sp_addr_is_v4(&s->key.dst) ? path->hop_v4 : path->hop_v6;
+	s->pool_id = path->pool_id;
+	return sp_plain_hop() == SP_R_NONE ? SP_R_NONE : SP_R_PATH_DOWN;
+}
+
+/* The first of s->paths that is up comes to lead them. */
+__attribute__((noinline)) int sp_plain_path_choose(void)
+{
+	struct sp_plain *s = sp_plain_here();
+	__u32 paths, i;
+
+	if (!s)
+		return SP_R_PATH_DOWN;
+	for (i = 0; i < SP_PATH_CHOICES; i++) {
+		paths = sp_path_lead(s->paths, i);
+		if (sp_path_first(paths) && sp_plain_path_by(sp_path_first(paths)) == SP_R_NONE) {
+			s->paths = paths;
+			return SP_R_NONE;
+		}
+	}
+	return SP_R_PATH_DOWN;
+}
+
 /* The way to s->key.dst into s->hop_id and s->hop. */
 __attribute__((noinline)) int sp_plain_path(void)
 {

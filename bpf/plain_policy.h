@@ -133,12 +133,15 @@ __attribute__((noinline)) int sp_plain_judge_again(void)
 	r = sp_plain_ask();
 	if (r == SP_R_CLOSED)
 		return r;
+	if (r == SP_R_NONE && !sp_path_allows(s->answer.paths, flow->paths))
+		r = SP_R_PATH_DOWN; /* its next packet begins anew, as the rule says */
 	if (r == SP_R_NONE) {
 		sp_plain_take(s, flow);
-	} else if (!sp_plain_is_spared(s, flow)) {
+	} else if (r == SP_R_PATH_DOWN || !sp_plain_is_spared(s, flow)) {
 		sp_plain_end();
 		return r;
 	}
+	flow->nexthop_id = flow->paths ? 0 : flow->nexthop_id; /* it may be another by now */
 	sp_plain_agree(flow, back);
 	flow->generation = s->generation;
 	back->generation = s->generation;

@@ -28,7 +28,7 @@ SP_INLINE bool sp_flow_key_equal(const struct sp_flow_key *a, const struct sp_fl
 }
 
 /* Why s->key was refused a moment ago, by the policy in force; NONE: it is to be asked. */
-SP_INLINE enum sp_reason sp_plain_refused(struct sp_plain *s)
+SP_INLINE enum sp_reason sp_plain_recall(struct sp_plain *s)
 {
 	const struct sp_refusal *there = sp_refusal_place(&s->key);
 
@@ -70,8 +70,10 @@ SP_INLINE enum sp_reason sp_plain_decide(struct sp_plain *s)
 	if (r == SP_R_CLOSED)
 		return r;
 	sp_plain_account();
-	if (r != SP_R_NONE)
+	if (r != SP_R_NONE) {
+		sp_plain_tell_denied(s, r);
 		sp_plain_refuse(s, r);
+	}
 	return r;
 }
 

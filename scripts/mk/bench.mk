@@ -19,7 +19,7 @@ $(BENCH_BIN): $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/gen/bench/inject.
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -I$(BUILD)/gen $(ALL_LDFLAGS) -o $@ $< $(GROUP) $(LIBRARIES)
 
-.PHONY: bench-aead bench-engine bench-decide bench-baseline
+.PHONY: bench-aead bench-engine bench-decide bench-drop bench-baseline
 bench-aead: $(BUILD)/tests/bench/aead ## what AEAD costs a packet, for each back end
 	$(Q)$<
 
@@ -27,6 +27,9 @@ bench-engine: $(BUILD)/tests/bench/engine ## what a packet costs in the engine a
 	$(Q)$<
 
 bench-decide: $(BUILD)/tests/bench/decide ## what a decision costs as rules grow
+	$(Q)$<
+
+bench-drop: $(BUILD)/tests/bench/drop ## what telling of drops costs (as root)
 	$(Q)$<
 
 # QUICK=1: one round of each pair instead of seven, 100 clients at most; under three minutes.

@@ -17,8 +17,8 @@ test-vm: all ## the core scenario on stock Debian kernels in a virtual machine; 
 	$(Q)tests/vm/run.sh $(KERNELS)
 
 # The long variants: SOAK="oracle mutants" runs only those; SP_SOAK tells a program that it is one.
-SOAK ?= oracle mutants
-soak: all $(PROGRUN_BIN) ## the long runs: millions of packets beside the models (as root); SOAK="oracle"
+SOAK ?= oracle mutants crypto/backends
+soak: all $(PROGRUN_BIN) $(BUILD)/tests/unit/crypto/backends ## the long runs: millions of packets beside the models (as root); SOAK="oracle"
 	$(Q)SP_SOAK=1 tests/soak.sh $(BUILD) $(SOAK)
 
 # Cheap before dear, so that a mistake shows early. Each step runs whole before the next begins,

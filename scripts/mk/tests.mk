@@ -22,6 +22,7 @@ DEPS_control := base control
 DEPS_observe := base dataplane observe
 DEPS_history := base crypto history
 DEPS_store := base store
+DEPS_records := base store records
 DEPS_cli := base config crypto control policy cli
 DEPS_daemon := $(MODULES)
 

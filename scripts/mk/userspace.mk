@@ -1,6 +1,6 @@
 # One archive for each folder of userspace/, and the programs linked from them.
 MODULES := base config crypto dataplane store session nat policy paths limits tunnel/wireguard \
-	engine control observe history
+	engine control observe history records
 
 # Intel's IPsec-MB: x86-64 only, and not everywhere there. It has no pkg-config file.
 ifndef IPSEC_MB

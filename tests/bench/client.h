@@ -15,8 +15,9 @@
 #include "crypto/hash.h"
 #include "tunnel/wireguard/wireguard.h"
 
-#define CLIENT_TRIES 10
-#define CLIENT_HEADS (SP_IPV4_BYTES + SP_UDP_BYTES + SP_WG_DATA_HEADER)
+#define CLIENT_TRIES   10
+#define CLIENT_REST_US 150000
+#define CLIENT_HEADS   (SP_IPV4_BYTES + SP_UDP_BYTES + SP_WG_DATA_HEADER)
 
 struct client {
 	uint32_t number;
@@ -39,7 +40,6 @@ static inline void client_key(uint32_t number, struct sp_key *ret_private)
 	memcpy(ret_private->b, h.b, sizeof(ret_private->b));
 	sp_dh_clamp(ret_private);
 }
-
 static inline void client_send(void *arg, const struct sp_wg_address *to, const void *bytes,
 			       size_t len)
 {
@@ -141,6 +141,8 @@ static inline void client_connect(struct client *c, const struct sp_key *gateway
 		if (n > 0)
 			sp_wg_device_consume(device, sp_clock_now_ns(), &from, answer, (size_t)n);
 		sp_wg_device_close(device);
+		if (!c->has_keys)
+			usleep(CLIENT_REST_US); /* a cookie: not before the load is over */
 	}
 	MUST(c->has_keys);
 }

@@ -89,6 +89,7 @@ static inline void connect_all(struct generator *g)
 		g->clients[i].seq = 1u << 31;
 	}
 	close(tap);
+	fputs("ready\n", stderr);
 }
 
 #endif

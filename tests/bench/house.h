@@ -127,7 +127,9 @@ static inline struct sp_nat_pools *house_pools(void)
 	MUST(pools && list);
 	for (uint32_t i = 0; i < HOUSE_USERS; i++)
 		list[i] = (struct sp_nat_address){
-			sp_addr_from_v4((__be32)sp_swap32(0xcb00710au + i)), 1024, 65535};
+			.addr = sp_addr_from_v4((__be32)sp_swap32(0xcb00710au + i)),
+			.port_min = 1024,
+			.port_max = 65535};
 	pools->count = 1;
 	pools->pools[0] =
 		(struct sp_nat_pool){.id = 1, .address_count = HOUSE_USERS, .addresses = list};

@@ -46,8 +46,7 @@ class Plain(lab.Gateway):
 class Sallyport(Plain):
     name, short = "sallyport", "ps"
 
-    def start(self):
-        self.conf = f"{self.dir}/gw.conf"
+    def write_config(self):
         with open(self.conf, "w") as f:
             f.write(f'''gateway = {{ control = "{self.dir}/sock"; state_dir = "{self.dir}"; flows_max = {FLOWS_MAX}; }};
 interfaces = ( {{ name = "tun0"; roles = ["inside"]; }}, {{ name = "out0"; roles = ["egress"]; }} );
@@ -58,9 +57,13 @@ egress = ( {{ name = "main"; interface = "out0"; addresses = ["198.18.1.101"]; }
 policy = ( {{ name = "no-mail"; from = "any"; to = "any"; service = ["mail"]; action = "deny"; }},
   {{ name = "out"; from = "any"; to = "any"; action = "allow"; egress = "main"; }} );
 ''')
+    def start(self):
+        self.conf = f"{self.dir}/gw.conf"
+        self.write_config()
         child = self.world.spawn(f"{self.dir}/log", *self.own_mounts(
             f"{self.lab.build}/sallyportd -c {self.conf}"))
-        self.world.wait_for(self.answers, child)
+        self.world.wait_for(self.answers, child, 60)
+        self.pid_daemon = child.pid
         self.own_napi()
 
     def answers(self):

@@ -14,6 +14,7 @@ import time
 import gate
 import lab
 import plain
+import scale
 import tcp
 import tunnel
 from lab import BenchError, sh
@@ -152,7 +153,8 @@ class Bench:
         for offload in (True, False):
             results["points"] += self.offload_rows(
                 offload, [lab.Sallyport, *peers, *limits, *([] if self.quick else [Again])])
-        for rows in (plain.rows(self), tunnel.rows(self, peers[0]), tcp.rows(self, peers[0])):
+        for rows in (plain.rows(self), tunnel.rows(self, peers[0]), tcp.rows(self, peers[0]),
+                     scale.rows(self)):
             try:
                 results["rows"] += rows
             except (BenchError, OSError, ValueError) as error:

@@ -96,6 +96,13 @@ check "the log has a line of JSON" shows \
 	cat "$T/gw.log"
 lines() { grep -c 'drop: {' "$T/gw.log"; }
 check "at a bounded rate" test "$(lines)" -le 3000
+gw_cli metrics >"$T/metrics"
+check "promtool accepts the metrics" promtool check metrics <"$T/metrics"
+above() { awk -v name="$1" '$1 == name { found = $2 > 0 } END { exit !found }' "$T/metrics"; }
+check "events are counted" above sallyport_drop_events_total
+check "and what the pace left out" above 'sallyport_drop_events_left_out_total{reason="limit_up"}'
+check "and what passed a tunnel" above 'sallyport_forward_packets_total{direction="up",kind="tunnel"}'
+check "and what a workload sent" above 'sallyport_forward_packets_total{direction="up",kind="plain"}'
 sed -i 's/log_drops = 100;/drop_events = 0;/' "$T/gw.conf"
 check "switched off by a reload" gw_cli reload
 before=$(row policy_deny count) lines=$(lines)

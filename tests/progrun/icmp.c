@@ -77,6 +77,27 @@ Test(icmp, eight_quoted_bytes_are_enough)
 	}
 }
 
+/* RFC 5508 REQ-6, RFC 5382 REQ-10: nobody outside ends a flow, or keeps it alive, by an error. */
+Test(icmp, an_error_neither_refreshes_nor_ends_its_flow)
+{
+	for (const struct family *f = families; f < families + 2; f++) {
+		struct binding b = binding_of(f, f->pool, SP_PROTO_TCP);
+		struct frame out = sent(&b, f->pool, b.nport);
+		struct frame in = frame_error(f->router, f->pool, f->unreachable, &out, 60);
+		struct sp_flow before, after;
+
+		b.seen_ns = now_ns() - 5000000000;
+		put_flow(&b, SP_FLOW_REPLY, SP_TCP_SEEN_SYN);
+		before = flow_of(&b);
+		(void)progrun(&in);
+		after = flow_of(&b);
+		cr_assert_eq(after.packets, before.packets + 1, "%s: it was counted", f->name);
+		cr_assert_eq(after.seen_ns, before.seen_ns, "%s: not refreshed", f->name);
+		cr_assert_eq(after.tcp_seen, before.tcp_seen, "%s: not ended", f->name);
+		cr_assert_eq(after.idle_s, before.idle_s, "%s", f->name);
+	}
+}
+
 Test(icmp, an_error_about_a_routed_flow_is_not_touched)
 {
 	const struct family *f = &families[1];

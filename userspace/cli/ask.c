@@ -14,7 +14,7 @@
 static bool is_about_config(const char *command)
 {
 	return !strcmp(command, "reload") || !strcmp(command, "plan") ||
-	       !strcmp(command, "rollback");
+	       !strcmp(command, "rollback") || !strcmp(command, "replay");
 }
 
 enum sp_cli_exit sp_cli_request(const struct sp_cli *cli, const char *command, json_t **ret_result)

@@ -18,7 +18,7 @@ enum sp_cli_exit { /* documented in sallyport(8) */
 	SP_CLI_USAGE = 2,
 	SP_CLI_MISTAKES = 3,
 	SP_CLI_NO_DAEMON = 4,
-	SP_CLI_CHANGES = 5, /* plan: it would change something */
+	SP_CLI_CHANGES = 5, /* plan, replay: it would change something */
 };
 
 /* What may stand on the command line; an option that a command does not take is a mistake. */
@@ -32,6 +32,10 @@ enum sp_cli_option {
 	SP_CLI_CONFIRM = 1 << 6,
 	SP_CLI_LAST = 1 << 7,
 	SP_CLI_REASON = 1 << 8,
+	SP_CLI_AT = 1 << 9,
+	SP_CLI_PROTOCOL = 1 << 10,
+	SP_CLI_FOR = 1 << 11,
+	SP_CLI_ZONE = 1 << 12,
 };
 
 struct sp_cli {
@@ -40,6 +44,7 @@ struct sp_cli {
 	const char *socket_path; /* NULL: as the configuration says */
 	uint32_t given;		 /* enum sp_cli_option */
 	const char *user, *out, *wireguard, *endpoint, *confirm_s, *last, *reason;
+	const char *at, *protocol, *during, *zone;
 	char **args; /* behind the command's name */
 	int arg_count;
 };

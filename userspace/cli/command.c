@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/records.h"
 
 static enum sp_cli_exit run_help(const struct sp_cli *cli, const struct sp_cli_command *command);
 static enum sp_cli_exit run_version(const struct sp_cli *cli, const struct sp_cli_command *command);
@@ -33,11 +34,25 @@ static const struct sp_cli_command commands[] = {
 	 .needs_daemon = true},
 	{"show rules", "", "the policy in force, with its file and line", sp_cli_ask,
 	 .needs_daemon = true},
+	{"show egress", "", "what is taken of each egress address, and what drains", sp_cli_ask,
+	 .needs_daemon = true},
+	{"show paths", "", "ways out by name, and whether they are up", sp_cli_ask,
+	 .needs_daemon = true},
 	{"show drops", "", "what was dropped, and why", sp_cli_ask, .needs_daemon = true},
 	{"why", "[--user USER] [--last N] [--reason REASON]",
 	 "the last drops in words: who, what, by which rule, what to do", sp_cli_why,
 	 .options = SP_CLI_USER | SP_CLI_LAST | SP_CLI_REASON, .needs_daemon = true},
 	{"show interfaces", "", "how the program is attached", sp_cli_ask, .needs_daemon = true},
+	{"who", "ADDRESS[:PORT] [--protocol tcp|udp|icmp] [--at TIME]",
+	 "user, device and flow behind an outside address, now or then", sp_cli_who, .args_min = 1,
+	 .args_max = 1, .options = SP_CLI_AT | SP_CLI_PROTOCOL, .needs_daemon = true},
+	{"learn", "--zone ZONE|--user USER [--for SPAN | --last SPAN] [--out FILE]",
+	 "write the least policy that allows what was seen, with tests", sp_cli_learn,
+	 .options = SP_CLI_ZONE | SP_CLI_USER | SP_CLI_FOR | SP_CLI_LAST | SP_CLI_OUT,
+	 .needs_daemon = true},
+	{"replay", "FILE [--last SPAN]",
+	 "what a configuration would have blocked or allowed of what was seen", sp_cli_replay,
+	 .args_min = 1, .args_max = 1, .options = SP_CLI_LAST, .needs_daemon = true},
 	{"metrics", "", "counters in Prometheus's text format", sp_cli_ask, .needs_daemon = true},
 	{"peer add",
 	 "NAME --user USER [--out FILE] [--psk] [--qr] [--wireguard NAME] [--endpoint HOST:PORT]",
@@ -61,7 +76,7 @@ static void print_usage(FILE *out)
 	      "  -c FILE    the configuration, instead of " SP_CLI_CONFIG_FILE "\n"
 	      "  -s SOCKET  the daemon's socket, instead of what the configuration says\n"
 	      "\nExit codes: 0 done, 1 failed, 2 usage, 3 the configuration has mistakes, "
-	      "4 no daemon answers, 5 plan: something would change.\n",
+	      "4 no daemon answers, 5 plan, replay: something would change.\n",
 	      out);
 }
 
@@ -107,6 +122,10 @@ static const struct option long_options[] = {
 	{"endpoint", required_argument, NULL, SP_CLI_ENDPOINT << 8},
 	{"confirm", required_argument, NULL, SP_CLI_CONFIRM << 8},
 	{"last", required_argument, NULL, SP_CLI_LAST << 8},
+	{"at", required_argument, NULL, SP_CLI_AT << 8},
+	{"protocol", required_argument, NULL, SP_CLI_PROTOCOL << 8},
+	{"for", required_argument, NULL, SP_CLI_FOR << 8},
+	{"zone", required_argument, NULL, SP_CLI_ZONE << 8},
 	{"reason", required_argument, NULL, SP_CLI_REASON << 8},
 	{NULL, 0, NULL, 0},
 };
@@ -132,6 +151,18 @@ static void take_option(struct sp_cli *cli, int option)
 		break;
 	case SP_CLI_LAST:
 		cli->last = optarg;
+		break;
+	case SP_CLI_AT:
+		cli->at = optarg;
+		break;
+	case SP_CLI_PROTOCOL:
+		cli->protocol = optarg;
+		break;
+	case SP_CLI_FOR:
+		cli->during = optarg;
+		break;
+	case SP_CLI_ZONE:
+		cli->zone = optarg;
 		break;
 	case SP_CLI_REASON:
 		cli->reason = optarg;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/records.h"
+
 #define COLUMNS_MAX 16
 #define LENGTH(a)   (sizeof(a) / sizeof(*(a)))
 
@@ -198,6 +200,20 @@ static const struct sp_render_column rule_columns[] = {
 	{"LINE", "line", SP_RENDER_COUNT},
 	{"FILE", "file", SP_RENDER_TEXT},
 };
+static const struct sp_render_column egress_columns[] = {
+	{"POOL", "pool", SP_RENDER_TEXT},	 {"ADDRESS", "address", SP_RENDER_TEXT},
+	{"STATE", "state", SP_RENDER_TEXT},	 {"PORTS", "ports", SP_RENDER_COUNT},
+	{"TCP", "tcp", SP_RENDER_COUNT},	 {"UDP", "udp", SP_RENDER_COUNT},
+	{"ICMP", "icmp", SP_RENDER_COUNT},	 {"BLOCK", "block", SP_RENDER_COUNT},
+	{"USERS", "users", SP_RENDER_COUNT},	 {"FLOWS", "flows", SP_RENDER_COUNT},
+	{"REFUSED", "refused", SP_RENDER_COUNT}, {"LAST", "refused_s", SP_RENDER_AGE},
+};
+static const struct sp_render_column path_columns[] = {
+	{"PATH", "name", SP_RENDER_TEXT},
+	{"STATE", "state", SP_RENDER_TEXT},
+	{"INTERFACE", "interface", SP_RENDER_TEXT},
+	{"EGRESS", "egress", SP_RENDER_TEXT},
+};
 static const struct sp_render_column drop_columns[] = {
 	{"REASON", "reason", SP_RENDER_TEXT},	 {"DIRECTION", "direction", SP_RENDER_TEXT},
 	{"PACKETS", "packets", SP_RENDER_COUNT}, {"BYTES", "bytes", SP_RENDER_BYTES},
@@ -213,6 +229,8 @@ static const struct {
 	{"show sessions", session_columns, LENGTH(session_columns)},
 	{"show flows", flow_columns, LENGTH(flow_columns)},
 	{"show rules", rule_columns, LENGTH(rule_columns)},
+	{"show egress", egress_columns, LENGTH(egress_columns)},
+	{"show paths", path_columns, LENGTH(path_columns)},
 	{"show drops", drop_columns, LENGTH(drop_columns)},
 	{"show interfaces", interface_columns, LENGTH(interface_columns)},
 };
@@ -263,6 +281,28 @@ static void put_running(FILE *out, const json_t *status)
 			"on trial", json_integer_value(json_object_get(trial, "left_s")));
 }
 
+static void put_records(FILE *out, const json_t *records)
+{
+	const char *problem = json_string_value(json_object_get(records, "problem"));
+	json_int_t lost = 0;
+	char cell[SP_RENDER_CELL];
+
+	if (!json_is_object(records)) {
+		fprintf(out, "%-15s none are kept\n", "records");
+		return;
+	}
+	for (const char *const *key =
+		     (const char *const[]){"lost_rings", "lost_queue", "lost_store", NULL};
+	     *key; key++)
+		lost += json_integer_value(json_object_get(records, *key));
+	fprintf(out, "%-15s %lld written, %lld lost, %s", "records",
+		(long long)json_integer_value(json_object_get(records, "written")), (long long)lost,
+		sp_render_cell(json_object_get(records, "used_bytes"), SP_RENDER_BYTES, cell));
+	if (problem && *problem)
+		fprintf(out, "; PROBLEM: %s", problem);
+	fputc('\n', out);
+}
+
 static void put_status(FILE *out, const json_t *status)
 {
 	put_fact(out, status, "gateway", "name", SP_RENDER_TEXT);
@@ -277,6 +317,7 @@ static void put_status(FILE *out, const json_t *status)
 	put_fact(out, status, "peers", "peers", SP_RENDER_TEXT);
 	put_fact(out, status, "sessions", "sessions", SP_RENDER_TEXT);
 	put_fact(out, status, "flows", "flows", SP_RENDER_TEXT);
+	put_records(out, json_object_get(status, "records"));
 	fputc('\n', out);
 	sp_render_table(out, json_object_get(status, "interfaces"), interface_columns,
 			LENGTH(interface_columns), 0);
@@ -301,6 +342,10 @@ void sp_render_answer(FILE *out, const char *command, const json_t *result)
 		sp_render_why(out, result);
 	else if (!strcmp(command, "plan"))
 		sp_render_plan(out, result);
+	else if (!strcmp(command, "who"))
+		sp_render_who(out, result);
+	else if (!strcmp(command, "replay"))
+		sp_render_replay(out, result);
 	else if (!strcmp(command, "history"))
 		sp_render_history(out, result);
 	else

@@ -8,9 +8,8 @@
 #include "sallyport/abi/path.h"
 #include "sallyport/core/addr.h"
 
-/* The setting of a key, or of its group when the key is missing: where to point at. */
-static config_setting_t *place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
-				  uint32_t index, const char *key)
+config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
+				     uint32_t index, const char *key)
 {
 	config_setting_t *item = r->items[id][index];
 	config_setting_t *member =
@@ -55,7 +54,7 @@ static void record_twins(struct sp_config_reader *r, struct owned *list, uint32_
 			memcpy(&prefix, list[i].bytes, sizeof(prefix));
 			sp_prefix_format(&prefix, text);
 		}
-		sp_config_mistake(r, place_of(r, SP_SECTION_PEER, list[i].owner, key),
+		sp_config_mistake(r, sp_config_place_of(r, SP_SECTION_PEER, list[i].owner, key),
 				  "found %s, expected one that no other peer has (%s at %s:%u)",
 				  text, other->name ? other->name : "a peer", other->source.file,
 				  other->source.line);
@@ -112,7 +111,7 @@ static void check_against_gateway(struct sp_config_reader *r, uint32_t peer,
 
 	if (prefix->len && sp_config_addr_is_special(&prefix->addr) &&
 	    !(sp_addr_is_v4(&prefix->addr) && prefix->len == 96)) {
-		sp_config_mistake(r, place_of(r, SP_SECTION_PEER, peer, "addresses"),
+		sp_config_mistake(r, sp_config_place_of(r, SP_SECTION_PEER, peer, "addresses"),
 				  "found %s, expected addresses that a host can have",
 				  sp_prefix_format(prefix, text));
 		return;
@@ -123,7 +122,8 @@ static void check_against_gateway(struct sp_config_reader *r, uint32_t peer,
 		for (uint32_t a = 0; a < wg->address_count; a++) {
 			if (!sp_config_prefix_contains(prefix, &wg->addresses[a].addr))
 				continue;
-			sp_config_mistake(r, place_of(r, SP_SECTION_PEER, peer, "addresses"),
+			sp_config_mistake(r,
+					  sp_config_place_of(r, SP_SECTION_PEER, peer, "addresses"),
 					  "found %s, expected addresses without %s, which is the "
 					  "gateway's own",
 					  sp_prefix_format(prefix, text),
@@ -161,7 +161,9 @@ static void check_own_addresses(struct sp_config_reader *r, uint32_t index)
 				if (!sp_addr_equal(addr, &wgs[w].addresses[b].addr))
 					continue;
 				sp_config_mistake(
-					r, place_of(r, SP_SECTION_WIREGUARD, index, "addresses"),
+					r,
+					sp_config_place_of(r, SP_SECTION_WIREGUARD, index,
+							   "addresses"),
 					"found %s twice, expected each inner address once",
 					sp_addr_format(addr, text));
 			}
@@ -181,15 +183,18 @@ static void check_wireguards(struct sp_config_reader *r)
 			const struct sp_config_wireguard *other = &config->wireguards[j];
 
 			if (wg->port && wg->port == other->port)
-				sp_config_mistake(r, place_of(r, SP_SECTION_WIREGUARD, i, "port"),
-						  "found %u, expected a port that no other "
-						  "listener has (line %u)",
-						  wg->port, other->source.line);
+				sp_config_mistake(
+					r, sp_config_place_of(r, SP_SECTION_WIREGUARD, i, "port"),
+					"found %u, expected a port that no other "
+					"listener has (line %u)",
+					wg->port, other->source.line);
 			if (!sp_key_is_zero(&wg->private_key) &&
 			    sp_secret_equal(&wg->private_key, &other->private_key,
 					    sizeof(wg->private_key)))
 				sp_config_mistake(
-					r, place_of(r, SP_SECTION_WIREGUARD, i, "private_key_file"),
+					r,
+					sp_config_place_of(r, SP_SECTION_WIREGUARD, i,
+							   "private_key_file"),
 					"found the key of another listener (line %u), expected "
 					"a key of its own",
 					other->source.line);
@@ -245,7 +250,7 @@ static bool pool_has(const struct sp_config_pool *pool, uint32_t count, const st
 static void check_pool(struct sp_config_reader *r, uint32_t index)
 {
 	const struct sp_config_pool *pool = &r->config->pools[index];
-	config_setting_t *place = place_of(r, SP_SECTION_POOL, index, "addresses");
+	config_setting_t *place = sp_config_place_of(r, SP_SECTION_POOL, index, "addresses");
 	char text[SP_ADDR_TEXT];
 
 	for (uint32_t a = 0; a < pool->address_count; a++) {
@@ -291,5 +296,6 @@ void sp_config_check(struct sp_config_reader *r)
 	check_peers(r);
 	for (uint32_t i = 0; i < r->config->pool_count; i++)
 		check_pool(r, i);
+	sp_config_check_paths(r);
 	check_rules(r);
 }

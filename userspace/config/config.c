@@ -12,7 +12,7 @@
 static const struct sp_config_section *const sections[] = {
 	&sp_config_ifaces, &sp_config_wireguards, &sp_config_groups,	   &sp_config_users,
 	&sp_config_zones,  &sp_config_peers,	  &sp_config_destinations, &sp_config_services,
-	&sp_config_pools,  &sp_config_rules,	  &sp_config_tests,
+	&sp_config_pools,  &sp_config_paths,	  &sp_config_rules,	   &sp_config_tests,
 };
 #define SECTIONS (sizeof(sections) / sizeof(*sections))
 _Static_assert(SECTIONS == SP_SECTION_COUNT, "every section is read");
@@ -61,6 +61,8 @@ static void give_ids(struct sp_config *config)
 		config->users[i].id = i + 2;
 	for (uint32_t i = 0; i < config->pool_count; i++)
 		config->pools[i].id = (uint16_t)(i + 1);
+	for (uint32_t i = 0; i < config->path_count; i++)
+		config->paths[i].id = (uint8_t)(i + 1);
 }
 
 static void read_all(struct sp_config_reader *r, const char *path)
@@ -199,6 +201,7 @@ static void rule_fini(struct sp_config_rule *rule)
 	free(rule->groups);
 	free(rule->destinations);
 	free(rule->services);
+	free(rule->paths);
 	free(rule->schedule.zone);
 	free(rule->from_prefixes);
 	free(rule->from_countries);
@@ -212,6 +215,7 @@ static void subjects_fini(struct sp_config *config)
 	for (uint32_t i = 0; i < config->user_count; i++) {
 		free(config->users[i].name);
 		free(config->users[i].groups);
+		free(config->users[i].egress);
 	}
 	free(config->users);
 	for (uint32_t i = 0; i < config->zone_count; i++) {
@@ -240,8 +244,12 @@ static void objects_fini(struct sp_config *config)
 		free(config->pools[i].name);
 		free(config->pools[i].interface);
 		free(config->pools[i].addresses);
+		free(config->pools[i].drain);
 	}
 	free(config->pools);
+	for (uint32_t i = 0; i < config->path_count; i++)
+		free(config->paths[i].name);
+	free(config->paths);
 }
 
 void sp_config_forget_texts(struct sp_config *config)

@@ -20,6 +20,7 @@
 #define SP_CONFIG_SERVICES_MAX	     65536u
 #define SP_CONFIG_POOLS_MAX	     64u
 #define SP_CONFIG_POOL_ADDRESSES_MAX 256u
+#define SP_CONFIG_PATHS_MAX	     64u
 #define SP_CONFIG_POLICY_NODES_MAX   (1u << 24)
 #define SP_CONFIG_RULES_MAX	     100000u
 #define SP_CONFIG_TESTS_MAX	     100000u
@@ -57,6 +58,8 @@ struct sp_config {
 	uint32_t service_count;
 	struct sp_config_pool *pools;
 	uint32_t pool_count;
+	struct sp_config_path *paths;
+	uint32_t path_count;
 	struct sp_config_rule *rules; /* in order, first match wins */
 	uint32_t rule_count;
 	struct sp_config_country *countries;

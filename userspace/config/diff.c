@@ -23,7 +23,7 @@ struct differ {
 static const char *const gateway_at_restart[] = {"workers",   "flows_max",	  "sessions_max",
 						 "rules_max", "policy_nodes_max", "attach",
 						 "aead",      "transmit",	  "control",
-						 "metrics",   "state_dir"};
+						 "metrics",   "state_dir",	  "records"};
 
 static bool is_at_restart(const char *section, const char *key)
 {

@@ -7,6 +7,10 @@
 
 #define PORT_MIN 1024 /* below stand the host's own services */
 
+#define BLOCK_MIN 64
+#define BLOCK_MAX 32768
+
+static const char *const states[] = {"active", "drain", NULL};
 static const char *const ipv6_modes[] = {"nat", "route", NULL};
 
 static void read_interface(struct sp_config_reader *r, const struct sp_config_field *field,
@@ -45,6 +49,18 @@ static void read_ipv6(struct sp_config_reader *r, const struct sp_config_field *
 	((struct sp_config_pool *)object)->route_ipv6 = mode == 1;
 }
 
+/* Pools have no names before all of them are read. */
+static void read_fallback(struct sp_config_reader *r, const struct sp_config_field *field,
+			  config_setting_t *setting, void *object)
+{
+	(void)sp_config_text(r, setting, "the name of an egress pool");
+}
+
+static void init(void *item)
+{
+	((struct sp_config_pool *)item)->fallback = UINT32_MAX;
+}
+
 static void finish(struct sp_config_reader *r, config_setting_t *setting, void *item)
 {
 	const struct sp_config_pool *pool = item;
@@ -67,6 +83,18 @@ static const struct sp_config_field fields[] = {
 	 .max = SP_CONFIG_POOL_ADDRESSES_MAX},
 	{.key = "ports", .read = read_ports},
 	{.key = "ipv6", .read = read_ipv6},
+	{.key = "block",
+	 .read = sp_field_u32,
+	 .offset = AT(block),
+	 .min = BLOCK_MIN,
+	 .max = BLOCK_MAX},
+	{.key = "drain",
+	 .read = sp_field_addresses,
+	 .offset = AT(drain),
+	 .count_offset = AT(drain_count),
+	 .max = SP_CONFIG_POOL_ADDRESSES_MAX},
+	{.key = "state", .read = sp_field_choice, .offset = AT(state), .choices = states},
+	{.key = "fallback", .read = read_fallback}, /* settled in check_path.c */
 };
 
 const struct sp_config_section sp_config_pools = {
@@ -81,5 +109,6 @@ const struct sp_config_section sp_config_pools = {
 	.source_offset = AT(source),
 	.list_offset = offsetof(struct sp_config, pools),
 	.count_offset = offsetof(struct sp_config, pool_count),
+	.init = init,
 	.finish = finish,
 };

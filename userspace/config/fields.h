@@ -5,6 +5,10 @@
 
 #include "config/reader.h"
 
+#define SP_CONFIG_FIELDS_MAX 32 /* keys of one group */
+#define SP_CONFIG_FIELDS_FIT(fields) \
+	_Static_assert(sizeof(fields) / sizeof(*(fields)) <= SP_CONFIG_FIELDS_MAX, "keys")
+
 #define SP_FIELD_READER(name)                                                                 \
 	void sp_field_##name(struct sp_config_reader *r, const struct sp_config_field *field, \
 			     config_setting_t *setting, void *object)
@@ -24,6 +28,8 @@ SP_FIELD_READER(own_prefixes); /* the same with host bits kept: an interface's a
 /* user.c: a limit { }, and the name of a user, group or zone. */
 void sp_config_limit_read(struct sp_config_reader *r, const struct sp_config_field *field,
 			  config_setting_t *setting, void *object);
+void sp_config_records_read(struct sp_config_reader *r, const struct sp_config_field *field,
+			    config_setting_t *setting, void *object); /* records.c */
 void sp_config_subject_read(struct sp_config_reader *r, const struct sp_config_field *field,
 			    config_setting_t *setting, void *object);
 
@@ -43,6 +49,12 @@ bool sp_config_prefixes_add(struct sp_config_reader *r, struct sp_config_prefixe
 			    const struct sp_prefix *prefix);
 void sp_config_feed_read(struct sp_config_reader *r, config_setting_t *setting, const char *path,
 			 struct sp_config_prefixes *prefixes);
+
+/* The setting of a key, or of its group when the key is missing: where to point at. */
+config_setting_t *sp_config_place_of(const struct sp_config_reader *r, enum sp_config_section_id id,
+				     uint32_t index, const char *key);
+/* check_path.c */
+void sp_config_check_paths(struct sp_config_reader *r);
 
 /* One prefix without host bits, as an element of a list. */
 bool sp_config_prefix_read(struct sp_config_reader *r, config_setting_t *setting, void *ret_prefix);

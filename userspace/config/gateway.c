@@ -74,6 +74,7 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(policy_nodes_max),
 	 .min = 1024,
 	 .max = SP_CONFIG_POLICY_NODES_MAX},
+	{.key = "records", .read = sp_config_records_read, .offset = AT(records)},
 	{.key = "drop_events", .read = sp_field_u32, .offset = AT(drop_events), .max = 10000},
 	{.key = "log_drops", .read = sp_field_u32, .offset = AT(log_drops), .max = 1000},
 	{.key = "geoip", .read = sp_field_path, .offset = AT(geoip)},
@@ -83,6 +84,7 @@ static const struct sp_config_field fields[] = {
 	 .offset = AT(transmit),
 	 .choices = transmit_ways},
 };
+SP_CONFIG_FIELDS_FIT(fields);
 
 void sp_config_gateway_init(struct sp_config_reader *r)
 {
@@ -98,6 +100,8 @@ void sp_config_gateway_init(struct sp_config_reader *r)
 	gateway->drop_events = 50;
 	gateway->rules_max = 4096;
 	gateway->policy_nodes_max = 65536;
+	gateway->records = (struct sp_config_records){
+		.enabled = true, .keep_s = 30 * 86400, .size_bytes = 256ull << 20};
 }
 
 void sp_config_gateway_read(struct sp_config_reader *r, config_setting_t *setting)

@@ -14,6 +14,12 @@ struct sp_config_source {
 	unsigned int line;
 };
 
+struct sp_config_records {   /* of flows, in state_dir */
+	bool enabled;	     /* default */
+	uint32_t keep_s;     /* default 30 days */
+	uint64_t size_bytes; /* default 256 MiB */
+};
+
 struct sp_config_gateway {
 	char *name;
 	char *control_path; /* default /run/sallyport/control.sock */
@@ -33,6 +39,7 @@ struct sp_config_gateway {
 	char *aead;		    /* "auto" or a back end's name */
 	char *geoip;		    /* MaxMind database, or NULL */
 	uint32_t transmit;	    /* 0 auto, 1 af_xdp, 2 gso: enum sp_engine_transmit */
+	struct sp_config_records records;
 };
 
 struct sp_config_iface {
@@ -73,7 +80,9 @@ struct sp_config_user {
 	uint32_t group_count;
 	struct sp_config_limit limit; /* what holds: the user's own, else the groups' */
 	uint32_t flows_max;	      /* default 8192 */
-	bool is_zone;		      /* made of one of config->zones */
+	struct sp_addr *egress; /* what it leaves as, of pools that have it; one of a family */
+	uint32_t egress_count;
+	bool is_zone; /* made of one of config->zones */
 	struct sp_config_source source;
 };
 
@@ -120,7 +129,12 @@ struct sp_config_pool {
 	uint32_t address_count;
 	bool has_ports;
 	struct sp_config_port_range ports;
-	bool route_ipv6; /* ipv6 = "route": leaves untranslated; "nat" is the default */
+	uint32_t block;	       /* ports of each user; 0: no blocks */
+	struct sp_addr *drain; /* of addresses: flows go on, none begins */
+	uint32_t drain_count;
+	uint32_t state;	   /* 1: all of them drain */
+	uint32_t fallback; /* index in config->pools, or UINT32_MAX */
+	bool route_ipv6;   /* ipv6 = "route": leaves untranslated; "nat" is the default */
 	struct sp_config_source source;
 };
 

@@ -18,6 +18,7 @@ enum sp_config_section_id { /* in the order of reading: a section refers only to
 	SP_SECTION_DESTINATION,
 	SP_SECTION_SERVICE,
 	SP_SECTION_POOL,
+	SP_SECTION_PATH,
 	SP_SECTION_RULE,
 	SP_SECTION_TEST,
 	SP_SECTION_COUNT,
@@ -84,7 +85,7 @@ struct sp_config_section {
 };
 extern const struct sp_config_section sp_config_ifaces, sp_config_wireguards, sp_config_groups,
 	sp_config_users, sp_config_zones, sp_config_peers, sp_config_destinations,
-	sp_config_services, sp_config_pools, sp_config_rules, sp_config_tests;
+	sp_config_services, sp_config_pools, sp_config_paths, sp_config_rules, sp_config_tests;
 
 #define SP_MEMBER(object, type, offset) (*(type *)((char *)(object) + (offset)))
 

@@ -8,6 +8,7 @@
 #include "config/units.h"
 
 #define REFERENCES_MAX 4096
+#define PATHS_MAX      4 /* SP_PATH_CHOICES of core/path.h */
 
 static const char *const actions[] = {"deny", "allow", "reject", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
@@ -135,6 +136,19 @@ static void read_egress(struct sp_config_reader *r, const struct sp_config_field
 		((struct sp_config_rule *)object)->pool = name->index;
 }
 
+static void read_path(struct sp_config_reader *r, const struct sp_config_field *field,
+		      config_setting_t *setting, void *object)
+{
+	struct sp_config_references refs = {
+		.space = SP_SECTION_PATH, .what = "a path", .wanted = SP_SECTION_PATH};
+	struct sp_config_rule *rule = object;
+
+	sp_config_references_read(r, setting, PATHS_MAX, &refs);
+	rule->paths = refs.list;
+	rule->path_count = refs.count;
+	free(refs.others);
+}
+
 static void init(void *item)
 {
 	((struct sp_config_rule *)item)->pool = UINT32_MAX;
@@ -158,6 +172,7 @@ static const struct sp_config_field fields[] = {
 	{.key = "service", .read = read_service},
 	{.key = "action", .read = read_action, .required = true},
 	{.key = "egress", .read = read_egress},
+	{.key = "path", .read = read_path},
 	{.key = "on_change", .read = read_on_change},
 	{.key = "mode", .read = read_mode},
 	{.key = "schedule", .read = sp_field_schedule, .offset = AT(schedule)},
@@ -165,6 +180,7 @@ static const struct sp_config_field fields[] = {
 	{.key = "limit", .read = sp_config_limit_read, .offset = AT(limit)},
 	{.key = "log", .read = sp_field_bool, .offset = AT(log)},
 };
+SP_CONFIG_FIELDS_FIT(fields);
 
 const struct sp_config_section sp_config_rules = {
 	.key = "policy",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A rule of the policy as a checked configuration holds it; included by config/config.h. Any thread. */
+/* A rule of the policy, and a path it may name; included by config/config.h. Any thread. */
 #ifndef SP_CONFIG_RULE_H
 #define SP_CONFIG_RULE_H
 
@@ -24,6 +24,17 @@ struct sp_config_country {
 	struct sp_prefix *prefixes;
 	uint32_t prefix_count;
 	struct sp_config_source source; /* of the first rule that names it */
+};
+
+/* A way out by name, instead of by the routing table. */
+struct sp_config_path {
+	char *name;
+	uint8_t id;	/* in every map; index + 1, unless the daemon keeps an older one */
+	uint32_t iface; /* index in config->ifaces */
+	bool has_v4, has_v6;
+	struct sp_addr nexthop_v4, nexthop_v6;
+	uint32_t pool; /* index in config->pools, or UINT32_MAX: the first that leaves by iface */
+	struct sp_config_source source;
 };
 
 struct sp_config_rule {
@@ -57,6 +68,8 @@ struct sp_config_rule {
 	uint32_t hit_id;		 /* index + 1, unless the daemon keeps an older one */
 	uint32_t bucket_up, bucket_down; /* of the limit, by the daemon; 0 = unlimited */
 	uint32_t pool;			 /* index in config->pools, or UINT32_MAX */
+	uint32_t *paths;		 /* indexes in config->paths, tried in order */
+	uint32_t path_count;		 /* 0: the routing table */
 	struct sp_config_source source;
 };
 

@@ -5,12 +5,10 @@
 
 #include "config/fields.h"
 
-#define FIELDS_MAX 16
-
 static const char *hint_key(const struct sp_config_field *fields, uint32_t count, const char *key,
 			    char buf[static SP_CONFIG_HINT])
 {
-	const char *words[FIELDS_MAX];
+	const char *words[SP_CONFIG_FIELDS_MAX];
 
 	for (uint32_t i = 0; i < count; i++)
 		words[i] = fields[i].key;
@@ -20,7 +18,7 @@ static const char *hint_key(const struct sp_config_field *fields, uint32_t count
 void sp_config_group_read(struct sp_config_reader *r, config_setting_t *group,
 			  const struct sp_config_field *fields, uint32_t count, void *object)
 {
-	bool seen[FIELDS_MAX] = {false};
+	bool seen[SP_CONFIG_FIELDS_MAX] = {false};
 	char hint[SP_CONFIG_HINT];
 
 	for (int i = 0; i < config_setting_length(group); i++) {

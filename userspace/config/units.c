@@ -23,6 +23,11 @@ static const struct unit sizes[] = {
 	{"MiB", 1ull << 20},
 	{"GiB", 1ull << 30},
 };
+static const struct unit ages[] = {{"h", 3600}, {"d", 86400}};
+#define ROOM_MIN_BYTES (1ull << 20)
+#define ROOM_MAX_BYTES (1024ull << 30)
+#define AGE_MIN_S      3600ull
+#define AGE_MAX_S      (3660 * 86400ull)
 #define RATE_MIN_BPS   1000ull
 #define RATE_MAX_BPS   1000000000000ull
 #define SIZE_MIN_BYTES 4096ull /* less than one packet would stop everything */
@@ -89,6 +94,23 @@ int sp_config_parse_size(const char *text, uint64_t *ret_bytes)
 {
 	return parse_with_unit(text, sizes, sizeof(sizes) / sizeof(*sizes), SIZE_MIN_BYTES,
 			       SIZE_MAX_BYTES, ret_bytes);
+}
+
+int sp_config_parse_room(const char *text, uint64_t *ret_bytes)
+{
+	return parse_with_unit(text, sizes, sizeof(sizes) / sizeof(*sizes), ROOM_MIN_BYTES,
+			       ROOM_MAX_BYTES, ret_bytes);
+}
+
+int sp_config_parse_age(const char *text, uint32_t *ret_s)
+{
+	uint64_t age_s;
+	int rc = parse_with_unit(text, ages, sizeof(ages) / sizeof(*ages), AGE_MIN_S, AGE_MAX_S,
+				 &age_s);
+
+	if (!rc)
+		*ret_s = (uint32_t)age_s;
+	return rc;
 }
 
 static const char *parse_port(const char *p, uint32_t *ret_port)

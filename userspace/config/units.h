@@ -9,6 +9,10 @@
 int sp_config_parse_rate(const char *text, uint64_t *ret_bps);
 /* "256 KiB" (1024), "64 kB" (1000). -EINVAL, -ERANGE: not 4 KiB .. 1 GiB. */
 int sp_config_parse_size(const char *text, uint64_t *ret_bytes);
+/* "256 MiB", "4 GB": room on a disk. -EINVAL, -ERANGE: not 1 MiB .. 1024 GiB. */
+int sp_config_parse_room(const char *text, uint64_t *ret_bytes);
+/* "12 h", "30 d": whole hours and days. -EINVAL, -ERANGE: not 1 h .. 3660 d. */
+int sp_config_parse_age(const char *text, uint32_t *ret_s);
 /* "80" or "8000-8080". -EINVAL, -ERANGE: not 1..65535, -EDOM: the first is above the last. */
 int sp_config_parse_ports(const char *text, struct sp_config_port_range *ret_range);
 

@@ -196,6 +196,11 @@ static const struct sp_config_field user_fields[] = {
 	 .offset = AT(flows_max),
 	 .min = 1,
 	 .max = SP_CONFIG_FLOWS_MAX},
+	{.key = "egress",
+	 .read = sp_field_addresses,
+	 .offset = AT(egress),
+	 .count_offset = AT(egress_count),
+	 .max = 2},
 };
 
 const struct sp_config_section sp_config_users = {

@@ -13,7 +13,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define IDLE_S 30.0 /* a client that neither asks nor reads for so long is dropped */
+#define ROWS_HEAD "{\"ok\":true,\"result\":["
+#define ROWS_TAIL "]}\n"
+#define IDLE_S	  30.0 /* a client that neither asks nor reads for so long is dropped */
 
 struct client {
 	struct sp_control *control;
@@ -24,6 +26,9 @@ struct client {
 	size_t line_bytes;
 	char *answer;
 	size_t answer_bytes, answer_sent;
+	struct sp_control_rows rows; /* more: of an answer that is not whole yet */
+	bool has_rows;		     /* some of them are sent */
+	uint64_t ticket;	     /* its answer comes later; 0: nothing is owed */
 };
 
 struct sp_control {
@@ -35,7 +40,23 @@ struct sp_control {
 	struct client *clients;
 	unsigned int client_count;
 	uint32_t asker_uid;
+	struct sp_control_rows rows; /* what the handler answered with */
+	struct client *asker;	     /* inside the handler */
+	uint64_t last_ticket;
 };
+
+static void rows_end(struct sp_control_rows *rows)
+{
+	if (rows->more)
+		rows->done(rows->arg);
+	*rows = (struct sp_control_rows){0};
+}
+
+/* One answer at a time. */
+static bool client_is_busy(const struct client *c)
+{
+	return c->answer || c->ticket || c->rows.more;
+}
 
 static void client_close(struct client *c)
 {
@@ -50,6 +71,7 @@ static void client_close(struct client *c)
 	ev_io_stop(control->loop, &c->writable);
 	ev_timer_stop(control->loop, &c->idle);
 	close(c->readable.fd);
+	rows_end(&c->rows);
 	free(c->line);
 	free(c->answer);
 	free(c);
@@ -84,26 +106,78 @@ uint32_t sp_control_asker_uid(const struct sp_control *control)
 	return control->asker_uid;
 }
 
+void sp_control_answer_rows(struct sp_control *control, const struct sp_control_rows *rows)
+{
+	rows_end(&control->rows);
+	control->rows = *rows;
+}
+
+uint64_t sp_control_defer(struct sp_control *control)
+{
+	return control->asker->ticket = ++control->last_ticket;
+}
+
+/*
+ * The answer, or its beginning when rows are to follow (control->rows). NULL: no memory, or the
+ * answer comes later.
+ */
 static char *answer_line(struct sp_control *control, const char *line, size_t bytes)
 {
 	_cleanup_free_ char *error = NULL;
 	const char *command;
 	json_t *request, *result = NULL;
-	char *text;
 	int rc;
 
 	rc = sp_control_parse(line, bytes, &request, &command);
 	if (rc)
 		return answer_text(rc, NULL, "a request is one JSON object with a \"command\"");
 	rc = control->handler(control->arg, command, request, &result, &error);
-	text = answer_text(rc, result, error);
 	json_decref(request);
-	return text;
+	if (rc || result || control->asker->ticket)
+		rows_end(&control->rows);
+	if (control->asker->ticket)
+		return NULL;
+	return control->rows.more ? strdup(ROWS_HEAD) : answer_text(rc, result, error);
 }
 
-/* Sends what the socket takes; the rest when it is writable. False: the client is gone. */
+/* The next rows into c->answer, which may stay empty. -errno: there is no answer to go on with. */
+static int client_refill(struct client *c)
+{
+	_cleanup_free_ char *rows = NULL;
+	json_t *list = json_array();
+	int more = list ? c->rows.more(c->rows.arg, list) : -ENOMEM, n;
+	bool is_empty = json_array_size(list) == 0;
+
+	if (more >= 0)
+		rows = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	if (!rows)
+		return more < 0 ? more : -ENOMEM;
+	/* Without the list's own brackets. */
+	n = asprintf(&c->answer, "%s%.*s%s", c->has_rows && !is_empty ? "," : "",
+		     (int)strlen(rows) - 2, rows + 1, more ? "" : ROWS_TAIL);
+	if (n < 0) {
+		c->answer = NULL;
+		return -ENOMEM;
+	}
+	c->answer_bytes = (size_t)n;
+	c->answer_sent = 0;
+	c->has_rows = c->has_rows || !is_empty;
+	if (!more)
+		rows_end(&c->rows);
+	return 0;
+}
+
+/*
+ * Sends what the socket takes; the rest, and further rows, when it is writable and the loop has
+ * come round. False: the client is gone.
+ */
 static bool client_flush(struct client *c)
 {
+	if (!c->answer && c->rows.more && client_refill(c)) {
+		client_close(c);
+		return false;
+	}
 	while (c->answer_sent < c->answer_bytes) {
 		ssize_t n = send(c->writable.fd, c->answer + c->answer_sent,
 				 c->answer_bytes - c->answer_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -119,11 +193,30 @@ static bool client_flush(struct client *c)
 		}
 		c->answer_sent += (size_t)n;
 	}
-	ev_io_stop(c->control->loop, &c->writable);
 	free(TAKE_PTR(c->answer));
 	c->answer_bytes = c->answer_sent = 0;
+	if (c->rows.more) {
+		ev_io_start(c->control->loop, &c->writable);
+		return true;
+	}
+	ev_io_stop(c->control->loop, &c->writable);
 	ev_io_start(c->control->loop, &c->readable);
 	return true;
+}
+
+/* Takes over text; NULL: no memory. False: the client is gone. */
+static bool client_send(struct client *c, char *text)
+{
+	if (!text) {
+		client_close(c);
+		return false;
+	}
+	c->answer = text;
+	c->answer_bytes = strlen(text);
+	c->answer_sent = 0;
+	if (!c->rows.more)
+		text[c->answer_bytes++] = '\n'; /* the terminator's place: sent by length */
+	return client_flush(c);
 }
 
 /* Answers the first whole line, if there is one. False: the client is gone. */
@@ -141,19 +234,47 @@ static bool client_serve(struct client *c)
 	}
 	used = (size_t)(end - c->line) + 1;
 	c->control->asker_uid = uid_of(c->readable.fd);
+	c->control->asker = c;
 	text = answer_line(c->control, c->line, used - 1);
 	c->line_bytes -= used;
 	memmove(c->line, c->line + used, c->line_bytes);
-	if (!text) {
-		client_close(c);
-		return false;
-	}
-	c->answer_bytes = strlen(text) + 1;
-	c->answer = text;
-	text[c->answer_bytes - 1] = '\n'; /* the terminator's place: sent by length */
-	c->answer_sent = 0;
 	ev_io_stop(c->control->loop, &c->readable); /* one answer at a time */
-	return client_flush(c);
+	if (c->ticket) {
+		ev_timer_stop(c->control->loop, &c->idle);
+		return true;
+	}
+	c->rows = c->control->rows;
+	c->control->rows = (struct sp_control_rows){0};
+	c->has_rows = false;
+	return client_send(c, text);
+}
+
+/* Whole lines that wait behind the one just answered. False: the client is gone. */
+static bool client_go_on(struct client *c)
+{
+	while (!client_is_busy(c) && memchr(c->line, '\n', c->line_bytes)) {
+		if (!client_serve(c))
+			return false;
+	}
+	return true;
+}
+
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error)
+{
+	char *text = answer_text(rc, result, error);
+	struct client *c = control->clients;
+
+	while (c && c->ticket != ticket)
+		c = c->next;
+	if (!c) {
+		free(text);
+		return;
+	}
+	c->ticket = 0;
+	ev_timer_again(control->loop, &c->idle);
+	if (client_send(c, text))
+		client_go_on(c);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -170,11 +291,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	}
 	c->line_bytes += (size_t)n;
 	ev_timer_again(loop, &c->idle);
-	while (!c->answer && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c))
-			return;
-	}
-	if (!c->answer && c->line_bytes == SP_CONTROL_LINE_BYTES)
+	if (client_go_on(c) && !client_is_busy(c) && c->line_bytes == SP_CONTROL_LINE_BYTES)
 		client_serve(c);
 }
 
@@ -183,12 +300,8 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 	struct client *c = watcher->data;
 
 	ev_timer_again(loop, &c->idle);
-	while (client_flush(c) && !c->answer && memchr(c->line, '\n', c->line_bytes)) {
-		if (!client_serve(c))
-			return;
-		if (c->answer)
-			return;
-	}
+	if (client_flush(c))
+		client_go_on(c);
 }
 
 static void on_idle(struct ev_loop *loop, ev_timer *timer, int events)

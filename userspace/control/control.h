@@ -25,6 +25,26 @@ typedef int (*sp_control_handler)(void *arg, const char *command, const json_t *
 int sp_control_open(struct ev_loop *loop, const char *path, sp_control_handler handler, void *arg,
 		    struct sp_control **ret_control);
 void sp_control_close(struct sp_control *control);
+/*
+ * A long list, some rows at a time, so that the loop goes on in between. more appends rows: 1 there may
+ * be more, 0 that was all, -errno hangs up; it should take no longer than a millisecond or two. done
+ * gets arg when the list is whole or the client is gone.
+ */
+struct sp_control_rows {
+	int (*more)(void *arg, json_t *list);
+	void (*done)(void *arg);
+	void *arg;
+};
+/* Only inside the handler, which then returns 0 without a result: the rows are the result. */
+void sp_control_answer_rows(struct sp_control *control, const struct sp_control_rows *rows);
+/*
+ * For what takes longer than the loop may: the handler defers, answers -EINPROGRESS, and somebody
+ * calls answer with the ticket later, on the loop. A client that is gone by then is no error. Takes
+ * over result.
+ */
+uint64_t sp_control_defer(struct sp_control *control);
+void sp_control_answer(struct sp_control *control, uint64_t ticket, int rc, json_t *result,
+		       const char *error);
 /* Who asked (SO_PEERCRED); UINT32_MAX: not known. Only inside the handler. */
 uint32_t sp_control_asker_uid(const struct sp_control *control);
 

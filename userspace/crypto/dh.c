@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include "base/cleanup.h"
 
@@ -24,11 +26,33 @@ int sp_dh_public(const struct sp_key *private_key, struct sp_key *ret_public)
 	return 0;
 }
 
+/*
+ * For a derivation alone, which never reads its public half. Left out, OpenSSL would compute it, at
+ * the price of the derivation itself; so it gets the base point.
+ */
+static EVP_PKEY *private_half(const struct sp_key *private_key)
+{
+	static const uint8_t base[SP_KEY_BYTES] = {9};
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)base, SP_KEY_BYTES),
+		OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)private_key->b,
+					SP_KEY_BYTES),
+		OSSL_PARAM_END,
+	};
+	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx =
+		EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+	EVP_PKEY *pkey = NULL;
+
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, (OSSL_PARAM *)params) != 1)
+		return NULL;
+	return pkey;
+}
+
 int sp_dh(const struct sp_key *private_key, const struct sp_key *public_key,
 	  struct sp_key *ret_shared)
 {
-	_cleanup_(EVP_PKEY_free_p) EVP_PKEY *ours =
-		EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key->b, SP_KEY_BYTES);
+	_cleanup_(EVP_PKEY_free_p) EVP_PKEY *ours = private_half(private_key);
 	_cleanup_(EVP_PKEY_free_p) EVP_PKEY *theirs =
 		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, public_key->b, SP_KEY_BYTES);
 	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = NULL;

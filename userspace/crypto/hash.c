@@ -10,16 +10,16 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#define BLAKE2S_BLOCK 64
+
 /* Fetched once for the life of the process: a fetch walks every provider. */
 static EVP_MD *blake2s;
 static EVP_MAC *blake2s_mac;
-static EVP_MAC *hmac;
 
 static void fetch(void)
 {
 	blake2s = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
 	blake2s_mac = EVP_MAC_fetch(NULL, "BLAKE2SMAC", NULL);
-	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 }
 
 int sp_hash_probe(void)
@@ -27,7 +27,7 @@ int sp_hash_probe(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, fetch);
-	return blake2s && blake2s_mac && hmac ? 0 : -ENOTSUP;
+	return blake2s && blake2s_mac ? 0 : -ENOTSUP;
 }
 
 static void need(int ok)
@@ -49,46 +49,54 @@ void sp_hash(const void *a, size_t a_bytes, const void *b, size_t b_bytes, struc
 	EVP_MD_CTX_free(ctx);
 }
 
-static void authenticate(EVP_MAC *mac, const OSSL_PARAM *params, const void *key, size_t key_bytes,
-			 const void *a, size_t a_bytes, const void *b, size_t b_bytes, uint8_t *ret,
-			 size_t ret_bytes)
-{
-	EVP_MAC_CTX *ctx;
-	size_t done = 0;
-
-	need(sp_hash_probe() == 0);
-	ctx = EVP_MAC_CTX_new(mac);
-	need(EVP_MAC_init(ctx, key, key_bytes, params));
-	need(EVP_MAC_update(ctx, a, a_bytes));
-	need(EVP_MAC_update(ctx, b, b_bytes));
-	need(EVP_MAC_final(ctx, ret, &done, ret_bytes));
-	need(done == ret_bytes);
-	EVP_MAC_CTX_free(ctx);
-}
-
 void sp_mac(const void *key, size_t key_bytes, const void *a, size_t a_bytes, const void *b,
 	    size_t b_bytes, uint8_t ret_mac[static SP_MAC_BYTES])
 {
-	size_t size = SP_MAC_BYTES;
+	size_t size = SP_MAC_BYTES, done = 0;
 	const OSSL_PARAM params[] = {OSSL_PARAM_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_END};
+	EVP_MAC_CTX *ctx;
 
 	need(sp_hash_probe() == 0);
-	authenticate(blake2s_mac, params, key, key_bytes, a, a_bytes, b, b_bytes, ret_mac,
-		     SP_MAC_BYTES);
+	ctx = EVP_MAC_CTX_new(blake2s_mac);
+	need(EVP_MAC_init(ctx, key, key_bytes, params));
+	need(EVP_MAC_update(ctx, a, a_bytes));
+	need(EVP_MAC_update(ctx, b, b_bytes));
+	need(EVP_MAC_final(ctx, ret_mac, &done, SP_MAC_BYTES));
+	need(done == SP_MAC_BYTES);
+	EVP_MAC_CTX_free(ctx);
 }
 
+/* The key, zeros behind it, every byte changed by pad: the first block of one of HMAC's hashes. */
+static void begin_padded(EVP_MD_CTX *ctx, const struct sp_key *key, uint8_t pad)
+{
+	uint8_t block[BLAKE2S_BLOCK];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < SP_KEY_BYTES; i++)
+		block[i] = key->b[i] ^ pad;
+	need(EVP_DigestInit_ex2(ctx, blake2s, NULL));
+	need(EVP_DigestUpdate(ctx, block, sizeof(block)));
+	sp_secret_wipe(block, sizeof(block));
+}
+
+/* RFC 2104, section 2. OpenSSL's own HMAC looks its hash up by name each time, which costs more than both hashes. */
 static void hmac_blake2s(const struct sp_key *key, const void *a, size_t a_bytes, uint8_t number,
 			 struct sp_key *ret)
 {
-	char digest[] = "BLAKE2S-256";
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, sizeof(digest) - 1),
-		OSSL_PARAM_END,
-	};
+	_cleanup_key_ struct sp_key inner = {0};
+	EVP_MD_CTX *ctx;
 
 	need(sp_hash_probe() == 0);
-	authenticate(hmac, params, key->b, SP_KEY_BYTES, a, a_bytes, &number, number ? 1 : 0,
-		     ret->b, SP_KEY_BYTES);
+	ctx = EVP_MD_CTX_new();
+	need(ctx != NULL);
+	begin_padded(ctx, key, 0x36);
+	need(EVP_DigestUpdate(ctx, a, a_bytes));
+	need(EVP_DigestUpdate(ctx, &number, number ? 1 : 0));
+	need(EVP_DigestFinal_ex(ctx, inner.b, NULL));
+	begin_padded(ctx, key, 0x5c);
+	need(EVP_DigestUpdate(ctx, inner.b, SP_KEY_BYTES));
+	need(EVP_DigestFinal_ex(ctx, ret->b, NULL));
+	EVP_MD_CTX_free(ctx);
 }
 
 void sp_kdf(const struct sp_key *chaining, const void *input, size_t bytes, struct sp_key *ret1,

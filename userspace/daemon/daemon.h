@@ -49,6 +49,11 @@ void sp_daemon_publish_users(struct sp_daemon *daemon, const struct sp_config *c
 void sp_daemon_retire_users(struct sp_daemon *daemon, const struct sp_config *config);
 const char *sp_user_name(const struct sp_daemon *daemon, uint32_t user_id);
 
+/* path.c: put before the flip, retire after it. */
+void sp_daemon_name_paths(struct sp_daemon *daemon, struct sp_config *config);
+int sp_daemon_put_paths(struct sp_daemon *daemon, const struct sp_config *config);
+void sp_daemon_retire_paths(struct sp_daemon *daemon, const struct sp_config *config);
+
 /* rules.c: names keep their cell in sp_rule_hits and their buckets, limits into the shared maps. */
 int sp_daemon_name_rules(struct sp_daemon *daemon, struct sp_config *config);
 void sp_daemon_publish_rules(struct sp_daemon *daemon, const struct sp_config *config);
@@ -61,7 +66,7 @@ json_t *sp_rule_numbers(struct sp_daemon *daemon, const struct sp_config_rule *r
 /* policy.c: rules and pools. Everything that can fail is in the plan. */
 struct sp_policy_plan {
 	struct sp_policy_image image;
-	struct sp_nat_pools *pools;
+	struct sp_nat_pools *pools, *pools_kept; /* the engine's, and the daemon's copy */
 	struct sp_paths_pool_address *addresses;
 	uint32_t address_count;
 };
@@ -132,10 +137,11 @@ int sp_daemon_on_request(void *arg, const char *command, const json_t *request, 
 			 char **ret_error);
 json_t *sp_show_status(struct sp_daemon *daemon);
 json_t *sp_show_interfaces(struct sp_daemon *daemon);
-json_t *sp_show_peers(struct sp_daemon *daemon);
-json_t *sp_show_sessions(struct sp_daemon *daemon);
-json_t *sp_show_flows(struct sp_daemon *daemon);
-json_t *sp_show_rules(struct sp_daemon *daemon);
+int sp_show_peers(struct sp_daemon *daemon); /* these four by sp_control_answer_rows */
+int sp_show_sessions(struct sp_daemon *daemon);
+int sp_show_flows(struct sp_daemon *daemon);
+int sp_show_rules(struct sp_daemon *daemon);
+json_t *sp_show_paths(struct sp_daemon *daemon);
 json_t *sp_show_drops(struct sp_daemon *daemon);
 char *sp_daemon_metrics(void *arg);
 

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 #include "dataplane/drops.h"
 #include "dataplane/plain.h"
@@ -106,6 +108,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 	if (slice == 0)
 		sp_epoch_reclaim(daemon->sessions);
 	sp_plain_sweep(daemon);
+	sp_daemon_collect_records(daemon);
 }
 
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
@@ -119,6 +122,7 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 	sp_dataplane_drops_collect(daemon->dataplane, NULL);
 	sp_paths_tick(daemon->paths, sp_clock_now_ns());
 	sp_daemon_renew_policy(daemon);
+	sp_egress_tick(daemon);
 }
 
 static void on_hup(struct ev_loop *loop, ev_signal *watcher, int revents)

@@ -4,9 +4,13 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
-#include "dataplane/plain.h"
+#include "daemon/drops.h"
+#include "daemon/egress.h"
+#include "daemon/records.h"
 #include "dataplane/drops.h"
+#include "dataplane/plain.h"
 #include "observe/metrics.h"
+#include "observe/reasons.h"
 
 static const char *const directions[] = {"up", "down", "host"};
 
@@ -46,11 +50,62 @@ static void add_drops(struct sp_metrics *m, struct sp_daemon *daemon)
 	sp_dataplane_drops_collect(daemon->dataplane, &totals);
 	sp_metrics_family(m, "drop_packets_total", SP_METRIC_COUNTER, "Packets dropped.");
 	for (int r = 1; r < SP_R_COUNT; r++) {
-		for (int d = 0; d < SP_DIR_COUNT; d++)
+		for (int d = 0; labels[r] && d < SP_DIR_COUNT; d++)
 			sp_metrics_sample(m, (double)totals.cell[d][r].packets,
 					  "reason=\"%s\",direction=\"%s\"", labels[r],
 					  directions[d]);
 	}
+}
+
+static void add_untold(struct sp_metrics *m, const uint64_t *by_reason)
+{
+	for (uint32_t r = 1; r < SP_R_COUNT; r++) {
+		if (by_reason[r])
+			sp_metrics_sample(m, (double)by_reason[r], "reason=\"%s\"",
+					  sp_reason_label(r));
+	}
+}
+
+/* What was told of drops, and what was not. */
+static void add_events(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static struct sp_untold_totals untold;
+	struct sp_drops_stats stats;
+
+	sp_dataplane_untold_collect(daemon->dataplane, &untold);
+	sp_drops_stats(daemon, &stats);
+	sp_metrics_family(m, "drop_events_total", SP_METRIC_COUNTER, "Drops that were told of.");
+	sp_metrics_sample(m, (double)stats.told, NULL);
+	sp_metrics_family(m, "drop_events_left_out_total", SP_METRIC_COUNTER,
+			  "Drops that were not told of, above the pace.");
+	add_untold(m, untold.left_out);
+	sp_metrics_family(m, "drop_events_lost_total", SP_METRIC_COUNTER,
+			  "Drops that were not told of, a ring was full.");
+	add_untold(m, untold.lost);
+	sp_metrics_family(m, "drop_log_left_out_total", SP_METRIC_COUNTER,
+			  "Drops that were not logged, above log_drops.");
+	sp_metrics_sample(m, (double)stats.log_left_out, NULL);
+	sp_metrics_family(m, "drop_records", SP_METRIC_GAUGE, "Drops remembered for why.");
+	sp_metrics_sample(m, stats.records, NULL);
+}
+
+static void add_forward(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static const char *const kinds[] = {[SP_FLOW_TUNNEL] = "tunnel",
+					    [SP_FLOW_HAIRPIN] = "hairpin",
+					    [SP_FLOW_HOST] = "host",
+					    [SP_FLOW_PLAIN] = "plain"};
+	struct sp_forward_totals totals;
+
+	sp_dataplane_forward_collect(daemon->dataplane, &totals);
+	sp_metrics_family(m, "forward_packets_total", SP_METRIC_COUNTER, "Packets let through.");
+	for (int i = 0; i < SP_FORWARD_STRIDE; i++)
+		sp_metrics_sample(m, (double)totals.cell[i / 2][i % 2].packets,
+				  "direction=\"%s\",kind=\"%s\"", directions[i % 2], kinds[i / 2]);
+	sp_metrics_family(m, "forward_bytes_total", SP_METRIC_COUNTER, "IP bytes let through.");
+	for (int i = 0; i < SP_FORWARD_STRIDE; i++)
+		sp_metrics_sample(m, (double)totals.cell[i / 2][i % 2].bytes,
+				  "direction=\"%s\",kind=\"%s\"", directions[i % 2], kinds[i / 2]);
 }
 
 /* Every worker's value of one field as a family of its own. */
@@ -86,6 +141,26 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 		    "Decisions of rules with a log mark that were not written.", log_lost);
 	ADD_WORKERS(m, stats, n, "frames_free", SP_METRIC_GAUGE, "Packet buffers free.",
 		    frames_free);
+}
+
+static void add_records(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static const struct {
+		const char *where, *key;
+	} losses[] = {{"ring", "lost_rings"}, {"queue", "lost_queue"}, {"store", "lost_store"}};
+	json_t *records = sp_show_records(daemon);
+
+	sp_metrics_family(m, "records_written_total", SP_METRIC_COUNTER,
+			  "Flow records written: begins, ends and denials.");
+	sp_metrics_sample(m, json_number_value(json_object_get(records, "written")), NULL);
+	sp_metrics_family(m, "records_lost_total", SP_METRIC_COUNTER,
+			  "Flow records lost, by where there was no room.");
+	for (size_t i = 0; i < sizeof(losses) / sizeof(*losses); i++)
+		sp_metrics_sample(m, json_number_value(json_object_get(records, losses[i].key)),
+				  "where=\"%s\"", losses[i].where);
+	sp_metrics_family(m, "records_bytes", SP_METRIC_GAUGE, "Disk that flow records use.");
+	sp_metrics_sample(m, json_number_value(json_object_get(records, "used_bytes")), NULL);
+	json_decref(records);
 }
 
 /* A result's text as a label: its characters are ours, spaces are fine. */
@@ -133,9 +208,14 @@ char *sp_daemon_metrics(void *arg)
 		return NULL;
 	add_gateway(&metrics, daemon);
 	add_drops(&metrics, daemon);
+	add_events(&metrics, daemon);
+	add_forward(&metrics, daemon);
 	add_workers(&metrics, daemon);
 	add_plain(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
+	sp_egress_add_metrics(&metrics, daemon);
+	if (daemon->records)
+		add_records(&metrics, daemon);
 	text = sp_metrics_take(&metrics);
 	sp_metrics_fini(&metrics);
 	return text;

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 #include "dataplane/plain.h"
 #include "paths/tun.h"
@@ -241,6 +243,7 @@ static int open_engine(struct sp_daemon *daemon)
 					  .iface_count = daemon->iface_count,
 					  .frames = WORKER_FRAMES,
 					  .flows_max = gateway->flows_max / daemon->workers,
+					  .records_max = daemon->records ? SP_RECORDS_RING : 0,
 					  .nat_slices = daemon->shared->gateway->nat_slices,
 					  .aead = daemon->aead_ops,
 					  .transmit = (enum sp_engine_transmit)gateway->transmit,
@@ -388,10 +391,13 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 		return rc;
 	daemon->workers = choose_workers(daemon);
 	init_gateway(daemon);
-	if ((rc = sp_plain_open(daemon)) || (rc = open_tun(daemon)) || (rc = open_aead(daemon)) ||
-	    (rc = open_sessions(daemon)) || (rc = open_engine(daemon)) ||
-	    (rc = sp_drops_open(daemon)) || (rc = apply_first(daemon)) ||
-	    (rc = drop_capabilities(daemon)) || (rc = sp_engine_start(daemon->engine)))
+	sp_daemon_open_records(daemon);
+	sp_daemon_open_questions(daemon);
+	if ((rc = sp_egress_open(daemon)) || (rc = sp_plain_open(daemon)) ||
+	    (rc = open_tun(daemon)) || (rc = open_aead(daemon)) || (rc = open_sessions(daemon)) ||
+	    (rc = open_engine(daemon)) || (rc = sp_drops_open(daemon)) ||
+	    (rc = apply_first(daemon)) || (rc = drop_capabilities(daemon)) ||
+	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
@@ -425,6 +431,8 @@ void sp_daemon_close(struct sp_daemon *daemon)
 		sp_daemon_unwatch(daemon);
 		sp_engine_stop(daemon->engine);
 	}
+	sp_daemon_close_questions(daemon);
+	sp_daemon_close_records(daemon);
 	sp_drops_close(daemon);
 	close_peers_and_listeners(daemon);
 	sp_engine_close(daemon->engine);
@@ -435,6 +443,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
 		close(daemon->tun_fds[k]);
 	sp_paths_close(daemon->paths);
 	sp_plain_close(daemon);
+	sp_egress_close(daemon);
 	if (daemon->dataplane)
 		sp_dataplane_remove(daemon->dataplane);
 	sp_dataplane_close(daemon->dataplane);
@@ -443,4 +452,5 @@ void sp_daemon_close(struct sp_daemon *daemon)
 	free(daemon->pool_addresses);
 	free(daemon->last_reload.error);
 	free(daemon->peers_by_id);
+	free(daemon->records_dir);
 }

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
+#include "daemon/records.h"
 #include "dataplane/plain.h"
 #include "engine/engine.h"
 #include "sallyport/core/addr.h"
@@ -83,17 +85,20 @@ static void reply_key(const struct sp_flow_key *key, const struct sp_flow *flow,
 
 /* Ended by the time of both sides and by what both have shown of TCP. */
 static bool is_over(struct sp_plain_sweep *s, const struct sp_flow_key *key,
-		    const struct sp_flow *flow, const struct sp_flow_key *back, uint64_t now_ns)
+		    const struct sp_flow *flow, const struct sp_flow_key *back,
+		    struct sp_flow *reply)
 {
-	struct sp_flow reply, both = *flow;
+	uint64_t now_ns = sp_clock_now_ns();
+	struct sp_flow both = *flow;
 
+	*reply = (struct sp_flow){0};
 	if (now_ns < flow->seen_ns || now_ns - flow->seen_ns < SHORTEST_S * SP_NS_PER_S)
 		return false;
-	if (sp_dataplane_flow_lookup(s->daemon->dataplane, back, &reply))
+	if (sp_dataplane_flow_lookup(s->daemon->dataplane, back, reply))
 		return true; /* it would never hear an answer */
-	both.idle_s = sp_flow_idle_s(key->proto, flow->tcp_seen, reply.tcp_seen);
-	if (reply.seen_ns > both.seen_ns)
-		both.seen_ns = reply.seen_ns;
+	both.idle_s = sp_flow_idle_s(key->proto, flow->tcp_seen, reply->tcp_seen);
+	if (reply->seen_ns > both.seen_ns)
+		both.seen_ns = reply->seen_ns;
 	return sp_flow_is_idle(&both, now_ns);
 }
 
@@ -102,12 +107,15 @@ static int visit_original(struct sp_plain_sweep *s, const struct sp_flow_key *ke
 {
 	struct sp_shared *shared = s->daemon->shared;
 	struct sp_flow_key back;
+	struct sp_flow reply;
 	struct outside *o;
 
 	reply_key(key, flow, &back);
-	if (is_over(s, key, flow, &back, sp_clock_now_ns())) {
-		if (sp_dataplane_plain_remove(s->daemon->dataplane, key, &back) == 1 &&
-		    flow->user_id < shared->users_max)
+	if (is_over(s, key, flow, &back, &reply)) {
+		if (sp_dataplane_plain_remove(s->daemon->dataplane, key, &back) != 1)
+			return 0;
+		sp_daemon_record_end(s->daemon, key, flow, &reply);
+		if (flow->user_id < shared->users_max)
 			__atomic_fetch_sub(&shared->users[flow->user_id].plain_flows, 1,
 					   __ATOMIC_RELAXED);
 		return 0;
@@ -160,11 +168,16 @@ static int visit_port(const struct sp_port_key *key, const struct sp_port *port,
 	struct outside *o;
 	bool is_its;
 
-	if (port->claimed_ns >= s->began_ns)
-		return 0; /* fresh, or the gateway's own */
-	HASH_FIND(hh, s->outsides, &key->addr, sizeof(key->addr), o);
-	if (o && o->used[space_of(key->proto)][number / 64] >> number % 64 & 1)
+	if (port->claimed_ns >= s->began_ns) { /* fresh, or the gateway's own */
+		if (port->owner.user_id != SP_USER_GATEWAY)
+			sp_egress_count_port(s->daemon, &key->addr, number, space_of(key->proto));
 		return 0;
+	}
+	HASH_FIND(hh, s->outsides, &key->addr, sizeof(key->addr), o);
+	if (o && o->used[space_of(key->proto)][number / 64] >> number % 64 & 1) {
+		sp_egress_count_port(s->daemon, &key->addr, number, space_of(key->proto));
+		return 0;
+	}
 	is_its = sp_dataplane_binding_lookup(dp, &port->owner, &binding) == 0 &&
 		 binding.port_be == key->port_be && sp_addr_equal(&binding.addr, &key->addr);
 	if (is_its && binding.used_ns >= s->began_ns)
@@ -192,6 +205,8 @@ static bool advance(struct sp_plain_sweep *s)
 	more = sp_dataplane_port_step(dp, &s->ports, visit_port, s);
 	if (more <= 0)
 		s->phase = PHASE_WAIT;
+	if (!more)
+		sp_egress_count_done(s->daemon);
 	return more > 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
 #include "policy/tests.h"
 #include "sallyport/core/addr.h"
 
@@ -126,7 +127,8 @@ static int plan_pool(const struct sp_config *config, const struct sp_config_pool
 	return exclude_listeners(config, to);
 }
 
-static int plan_pools(const struct sp_config *config, struct sp_policy_plan *plan, char **ret_text)
+static int plan_pools(struct sp_daemon *daemon, const struct sp_config *config,
+		      struct sp_policy_plan *plan, char **ret_text)
 {
 	_cleanup_(hosts_fini) struct hosts hosts = {0};
 	uint32_t addresses = 0;
@@ -147,7 +149,9 @@ static int plan_pools(const struct sp_config *config, struct sp_policy_plan *pla
 		rc = plan_pool(config, &config->pools[i], &hosts, plan, &plan->pools->pools[i],
 			       ret_text);
 	}
-	return rc;
+	if (!rc)
+		rc = sp_egress_plan(daemon, config, plan->pools, ret_text);
+	return rc ? rc : sp_egress_copy(plan->pools, &plan->pools_kept);
 }
 
 void sp_daemon_warn_policy(const struct sp_daemon *daemon)
@@ -199,13 +203,14 @@ int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *conf
 	rc = sp_policy_compile(config, max, &ret_plan->image, &needed);
 	if (rc)
 		*ret_text = sp_policy_refusal(rc, needed, max);
-	return rc ? rc : plan_pools(config, ret_plan, ret_text);
+	return rc ? rc : plan_pools(daemon, config, ret_plan, ret_text);
 }
 
 void sp_policy_plan_fini(struct sp_policy_plan *plan)
 {
 	sp_policy_image_fini(&plan->image);
 	sp_nat_pools_close(plan->pools);
+	sp_nat_pools_close(plan->pools_kept);
 	free(plan->addresses);
 	*plan = (struct sp_policy_plan){0};
 }
@@ -224,6 +229,8 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 		rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses,
 						 plan->address_count);
 	if (!rc)
+		rc = sp_daemon_put_paths(daemon, config);
+	if (!rc)
 		rc = sp_zones_put(daemon, config, plan->pools);
 	if (!rc)
 		rc = sp_engine_publish(daemon->engine, TAKE_PTR(plan->pools), generation);
@@ -235,10 +242,12 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 	free(daemon->pool_addresses);
 	daemon->pool_addresses = TAKE_PTR(plan->addresses);
 	daemon->pool_address_count = plan->address_count;
+	sp_egress_take_over(daemon, config, TAKE_PTR(plan->pools_kept));
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
 	daemon->compiled_ns = sp_clock_now_ns();
 	daemon->compiled_offset_ns = clock_offset_ns();
 	sp_zones_retire(daemon, config);
+	sp_daemon_retire_paths(daemon, config);
 	return 0;
 }
 
@@ -281,6 +290,10 @@ void sp_daemon_renew_policy(struct sp_daemon *daemon)
 
 int sp_daemon_restore_pools(struct sp_daemon *daemon)
 {
-	return sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
-					   daemon->pool_address_count);
+	int rc = sp_daemon_put_paths(daemon, daemon->config);
+
+	sp_daemon_retire_paths(daemon, daemon->config);
+	return rc ? rc
+		  : sp_paths_set_pool_addresses(daemon->paths, daemon->pool_addresses,
+						daemon->pool_address_count);
 }

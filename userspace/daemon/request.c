@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/egress.h"
+#include "daemon/records.h"
 #include "daemon/drops.h"
 
 #define CONFIRM_S_MAX 86400
@@ -77,6 +79,24 @@ static int run_plan(struct sp_daemon *daemon, const struct sp_asker *who, const 
 	return sp_daemon_plan(daemon, path, ret_result, ret_error);
 }
 
+static int run_who(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		   json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_who, request, ret_error);
+}
+
+static int run_seen(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		    json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_seen, request, ret_error);
+}
+
+static int run_replay(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
+		      json_t **ret_result, char **ret_error)
+{
+	return sp_daemon_ask(daemon, &sp_daemon_replay, request, ret_error);
+}
+
 static int run_why(struct sp_daemon *daemon, const struct sp_asker *who, const json_t *request,
 		   json_t **ret_result, char **ret_error)
 {
@@ -96,7 +116,8 @@ static const struct {
 		   json_t **ret_result, char **ret_error);
 } actions[] = {
 	{"reload", run_reload}, {"confirm", run_confirm}, {"rollback", run_rollback},
-	{"plan", run_plan},	{"why", run_why},
+	{"plan", run_plan},	{"why", run_why},	  {"who", run_who},
+	{"seen", run_seen},	{"replay", run_replay},
 };
 
 static json_t *answer_metrics(struct sp_daemon *daemon)
@@ -120,13 +141,22 @@ static const struct {
 	{"status", sp_show_status},
 	{"version", answer_version},
 	{"metrics", answer_metrics},
+	{"show egress", sp_show_egress},
+	{"show paths", sp_show_paths},
+	{"show drops", sp_show_drops},
+	{"show interfaces", sp_show_interfaces},
+	{"history", sp_show_history},
+};
+
+/* Lists that may be long. */
+static const struct {
+	const char *command;
+	int (*begin)(struct sp_daemon *daemon);
+} lists[] = {
 	{"show sessions", sp_show_sessions},
 	{"show peers", sp_show_peers},
 	{"show flows", sp_show_flows},
 	{"show rules", sp_show_rules},
-	{"show drops", sp_show_drops},
-	{"show interfaces", sp_show_interfaces},
-	{"history", sp_show_history},
 };
 
 int sp_daemon_on_request(void *arg, const char *command, const json_t *request, json_t **ret_result,
@@ -141,6 +171,10 @@ int sp_daemon_on_request(void *arg, const char *command, const json_t *request, 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (!strcmp(command, actions[i].command))
 			return actions[i].run(daemon, &who, request, ret_result, ret_error);
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (!strcmp(command, lists[i].command))
+			return lists[i].begin(daemon);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(command, commands[i].command))

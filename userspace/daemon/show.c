@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show peers, sessions, flows, rules, drops. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "dataplane/plain.h"
 #include "dataplane/drops.h"
 #include "sallyport/core/addr.h"
 
 #define FLOWS_SHOWN_MAX 100000
+#define ROWS_A_TURN	64   /* about a millisecond of them */
+#define PEERS_A_TURN	4096 /* looked for, whether they are there or not */
 
 static json_int_t age_s(uint64_t then_ns, uint64_t now_ns)
 {
@@ -62,15 +67,51 @@ static json_t *peer_of(struct sp_daemon *daemon, struct sp_peer_state *peer, uin
 			 live ? "up" : "down");
 }
 
-json_t *sp_show_peers(struct sp_daemon *daemon)
-{
-	struct sp_peer_state *peer, *next;
-	uint64_t now_ns = sp_clock_now_ns();
-	json_t *list = json_array();
+/* Peers by their ids, so that they may come and go between two turns. */
+struct peer_rows {
+	struct sp_daemon *daemon;
+	uint32_t next_id;
+	void (*add)(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+		    json_t *list);
+};
 
-	HASH_ITER (hh, daemon->peers, peer, next)
-		json_array_append_new(list, peer_of(daemon, peer, now_ns));
-	return list;
+static int more_peers(void *arg, json_t *list)
+{
+	struct peer_rows *rows = arg;
+	uint64_t now_ns = sp_clock_now_ns();
+	uint32_t looked_at = 0;
+
+	while (json_array_size(list) < ROWS_A_TURN && looked_at++ < PEERS_A_TURN &&
+	       rows->next_id <= rows->daemon->peer_limit) {
+		struct sp_peer_state *peer = sp_peer_by_id(rows->daemon, rows->next_id++);
+
+		if (peer)
+			rows->add(rows->daemon, peer, now_ns, list);
+	}
+	return rows->next_id <= rows->daemon->peer_limit;
+}
+
+static int begin_peers(struct sp_daemon *daemon,
+		       void (*add)(struct sp_daemon *, struct sp_peer_state *, uint64_t, json_t *))
+{
+	struct peer_rows *rows = calloc(1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	*rows = (struct peer_rows){.daemon = daemon, .next_id = 1, .add = add};
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_peers, free, rows});
+	return 0;
+}
+
+static void add_peer(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+		     json_t *list)
+{
+	json_array_append_new(list, peer_of(daemon, peer, now_ns));
+}
+
+int sp_show_peers(struct sp_daemon *daemon)
+{
+	return begin_peers(daemon, add_peer);
 }
 
 static json_t *session_of(struct sp_daemon *daemon, const struct sp_peer_state *peer,
@@ -94,29 +135,29 @@ static json_t *session_of(struct sp_daemon *daemon, const struct sp_peer_state *
 			 (json_int_t)session.packets);
 }
 
-json_t *sp_show_sessions(struct sp_daemon *daemon)
+static void add_sessions(struct sp_daemon *daemon, struct sp_peer_state *peer, uint64_t now_ns,
+			 json_t *list)
 {
-	struct sp_peer_state *peer, *next;
-	uint64_t now_ns = sp_clock_now_ns();
-	json_t *list = json_array();
-
-	HASH_ITER (hh, daemon->peers, peer, next) {
-		for (int i = 0; i < SP_KEYPAIRS_PER_PEER; i++) {
-			json_t *session =
-				peer->keypairs[i].local_index
-					? session_of(daemon, peer, &peer->keypairs[i], now_ns)
-					: NULL;
-			if (session)
-				json_array_append_new(list, session);
-		}
+	for (int i = 0; i < SP_KEYPAIRS_PER_PEER; i++) {
+		json_t *session = peer->keypairs[i].local_index
+					  ? session_of(daemon, peer, &peer->keypairs[i], now_ns)
+					  : NULL;
+		if (session)
+			json_array_append_new(list, session);
 	}
-	return list;
+}
+
+int sp_show_sessions(struct sp_daemon *daemon)
+{
+	return begin_peers(daemon, add_sessions);
 }
 
 struct flow_listing {
 	struct sp_daemon *daemon;
-	json_t *list;
+	json_t *list; /* of this turn */
 	uint64_t now_ns;
+	struct sp_flow_walk walk;
+	uint32_t shown;
 };
 
 static const char *protocol_name(uint8_t proto, char buf[static 8])
@@ -195,16 +236,29 @@ static int list_flow(const struct sp_flow_key *key, const struct sp_flow *flow, 
 			  "packets_up", (json_int_t)flow->packets, "bytes_up",
 			  (json_int_t)flow->bytes, "packets_down", (json_int_t)reply.packets,
 			  "bytes_down", (json_int_t)reply.bytes));
-	return json_array_size(l->list) >= FLOWS_SHOWN_MAX;
+	return ++l->shown >= FLOWS_SHOWN_MAX;
 }
 
-json_t *sp_show_flows(struct sp_daemon *daemon)
+static int more_flows(void *arg, json_t *list)
 {
-	struct flow_listing listing = {
-		.daemon = daemon, .list = json_array(), .now_ns = sp_clock_now_ns()};
+	struct flow_listing *l = arg;
+	int more;
 
-	sp_dataplane_flow_each(daemon->dataplane, list_flow, &listing);
-	return listing.list;
+	l->list = list;
+	l->now_ns = sp_clock_now_ns();
+	more = sp_dataplane_flow_step(l->daemon->dataplane, &l->walk, list_flow, l);
+	return l->shown >= FLOWS_SHOWN_MAX ? 0 : more;
+}
+
+int sp_show_flows(struct sp_daemon *daemon)
+{
+	struct flow_listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->daemon = daemon;
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_flows, free, l});
+	return 0;
 }
 
 /* The names a rule was written with, as one word list. */
@@ -250,49 +304,76 @@ static json_t *service_of(const struct sp_config *config, const struct sp_config
 	return list;
 }
 
-struct rule_flows {
-	uint32_t *counts; /* by rule id */
-	uint32_t max;
+/* The flows of each rule are counted first, then the rules are told, some a turn. */
+struct rule_rows {
+	struct sp_daemon *daemon;
+	const struct sp_config *config; /* as it was: a reload in between ends the list */
+	struct sp_flow_walk walk;
+	bool is_counted;
+	uint32_t next, max;
+	uint32_t counts[]; /* by rule id */
 };
 
 static int count_rule_flow(const struct sp_flow_key *key, const struct sp_flow *flow, void *arg)
 {
-	struct rule_flows *flows = arg;
+	struct rule_rows *rows = arg;
 
-	if (flow->side == SP_FLOW_ORIGINAL && flow->rule_id <= flows->max)
-		flows->counts[flow->rule_id]++;
+	if (flow->side == SP_FLOW_ORIGINAL && flow->rule_id <= rows->max)
+		rows->counts[flow->rule_id]++;
 	return 0;
 }
 
-json_t *sp_show_rules(struct sp_daemon *daemon)
+static json_t *rule_of(struct sp_daemon *daemon, uint32_t i, uint32_t flows)
 {
 	const struct sp_config *config = daemon->config;
-	struct rule_flows flows = {.max = config->rule_count};
-	json_t *list = json_array();
+	const struct sp_config_rule *rule = &config->rules[i];
+	const char *pool = rule->pool < config->pool_count ? config->pools[rule->pool].name : "";
+	const char *action = rule->allow ? "allow" : rule->reject ? "reject" : "deny";
+	json_t *numbers = sp_rule_numbers(daemon, rule);
+	json_t *row = json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
+				(int)i + 1, "name", rule->name, "file", rule->source.file, "line",
+				(int)rule->source.line, "action", action, "from",
+				from_of(config, rule), "to", to_of(config, rule), "service",
+				service_of(config, rule), "egress", pool, "flows", (int)flows);
 
-	flows.counts = calloc(config->rule_count + 1, sizeof(*flows.counts));
-	if (flows.counts)
-		sp_dataplane_flow_each(daemon->dataplane, count_rule_flow, &flows);
-	for (uint32_t i = 0; i < config->rule_count; i++) {
-		const struct sp_config_rule *rule = &config->rules[i];
-		const char *pool =
-			rule->pool < config->pool_count ? config->pools[rule->pool].name : "";
+	json_object_update(row, numbers);
+	json_decref(numbers);
+	return row;
+}
 
-		const char *action = rule->allow ? "allow" : rule->reject ? "reject" : "deny";
-		json_t *numbers = sp_rule_numbers(daemon, rule);
-		json_t *row = json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:i}", "id",
-					(int)i + 1, "name", rule->name, "file", rule->source.file,
-					"line", (int)rule->source.line, "action", action, "from",
-					from_of(config, rule), "to", to_of(config, rule), "service",
-					service_of(config, rule), "egress", pool, "flows",
-					flows.counts ? (int)flows.counts[i + 1] : 0);
+static int more_rules(void *arg, json_t *list)
+{
+	struct rule_rows *rows = arg;
+	int more;
 
-		json_object_update(row, numbers);
-		json_decref(numbers);
-		json_array_append_new(list, row);
+	if (rows->config != rows->daemon->config)
+		return -EAGAIN;
+	if (!rows->is_counted) {
+		more = sp_dataplane_flow_step(rows->daemon->dataplane, &rows->walk, count_rule_flow,
+					      rows);
+		rows->is_counted = more == 0;
+		return more < 0 ? more : 1;
 	}
-	free(flows.counts);
-	return list;
+	while (json_array_size(list) < ROWS_A_TURN && rows->next < rows->max) {
+		json_array_append_new(list, rule_of(rows->daemon, rows->next,
+						    rows->counts[rows->next + 1]));
+		rows->next++;
+	}
+	return rows->next < rows->max;
+}
+
+int sp_show_rules(struct sp_daemon *daemon)
+{
+	uint32_t max = daemon->config->rule_count;
+	struct rule_rows *rows = calloc(1, sizeof(*rows) + (max + 1) * sizeof(rows->counts[0]));
+
+	if (!rows)
+		return -ENOMEM;
+	rows->daemon = daemon;
+	rows->config = daemon->config;
+	rows->max = max;
+	sp_control_answer_rows(daemon->control, &(struct sp_control_rows){more_rules, free, rows});
+	return 0;
 }
 
 json_t *sp_show_drops(struct sp_daemon *daemon)
@@ -314,7 +395,7 @@ json_t *sp_show_drops(struct sp_daemon *daemon)
 		for (int direction = 0; direction < SP_DIR_COUNT; direction++) {
 			const struct sp_drop_cell *cell = &totals.cell[direction][reason];
 
-			if (cell->packets)
+			if (cell->packets && reasons[reason].label)
 				json_array_append_new(
 					list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "reason",
 							reasons[reason].label, "text",

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/records.h"
 
 static json_t *roles_of(uint32_t roles)
 {
@@ -105,7 +106,7 @@ json_t *sp_show_status(struct sp_daemon *daemon)
 	json_t *workers = workers_of(daemon, &flows);
 
 	return json_pack(
-		"{s:s, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:s, s:o, s:o, s:o}",
+		"{s:s, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:s, s:o, s:o, s:o, s:o}",
 		"name", daemon->config->gateway.name, "version", SP_VERSION, "pid", (int)getpid(),
 		"uptime_s", (json_int_t)((sp_clock_now_ns() - daemon->started_ns) / SP_NS_PER_S),
 		"generation", (int)daemon->shared->gateway->generation, "config_files",
@@ -113,5 +114,6 @@ json_t *sp_show_status(struct sp_daemon *daemon)
 		workers, "sessions", (int)count_sessions(daemon), "peers",
 		(int)HASH_COUNT(daemon->peers), "flows", (int)(flows + sp_plain_count(daemon)),
 		"aead", daemon->aead_text, "last_reload", reload_of(&daemon->last_reload),
-		"running", sp_show_running(daemon), "trial", sp_show_trial(daemon));
+		"running", sp_show_running(daemon), "trial", sp_show_trial(daemon), "records",
+		sp_show_records(daemon));
 }

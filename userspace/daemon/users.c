@@ -97,6 +97,7 @@ int sp_daemon_name_users(struct sp_daemon *daemon, struct sp_config *config)
 	free(used);
 	for (uint32_t i = 0; i < config->pool_count; i++)
 		config->pools[i].id = (uint16_t)(i + 1);
+	sp_daemon_name_paths(daemon, config);
 	return rc ? rc : sp_daemon_name_rules(daemon, config);
 }
 

@@ -46,20 +46,30 @@ static int put_prefixes(struct sp_daemon *daemon, const struct sp_config *config
 static int put_egress(struct sp_daemon *daemon, uint32_t user_id, uint16_t pool_id,
 		      const struct sp_nat_pool *pool, bool v4)
 {
-	const struct sp_nat_address *a = sp_nat_pool_choose(pool, user_id, v4);
+	struct sp_nat_address address, *a = NULL;
 	struct sp_egress_key key = {.user_id = user_id, .pool_id = pool_id, .version = v4 ? 4 : 6};
 	struct sp_egress value = {.pool_id = (uint8_t)pool->id,
 				  .slice = (uint16_t)daemon->workers,
-				  .slices = (uint16_t)daemon->shared->gateway->nat_slices};
+				  .slices = (uint16_t)daemon->shared->gateway->nat_slices,
+				  .fallback = (uint8_t)pool->fallback};
 
+	if (sp_nat_pool_range(pool, user_id, v4, &address))
+		a = &address;
 	if (!v4 && pool->route_ipv6)
 		value.routed = 1;
-	else if (!a)
+	else if (!a && !pool->fallback)
 		return sp_dataplane_egress_remove(daemon->dataplane, &key);
+	/* A zone's flows are XDP's alone, and so is a block that is the zone's. */
+	if (pool->block) {
+		value.slice = 0;
+		value.slices = 1;
+	}
 	if (a) {
 		value.addr = a->addr;
 		value.port_min = a->port_min;
 		value.port_max = a->port_max;
+		if (a->use)
+			value.use_id = (uint32_t)(a->use - daemon->shared->egress_use);
 	}
 	return sp_dataplane_egress_put(daemon->dataplane, &key, &value);
 }

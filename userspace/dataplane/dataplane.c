@@ -65,7 +65,7 @@ static int map_shared(struct sp_dataplane *dp)
 	static const enum sp_map_id arrays[] = {
 		SP_MAP_GATEWAY,	   SP_MAP_BUCKETS,	 SP_MAP_USERS,	SP_MAP_NEXTHOPS,
 		SP_MAP_ROUTES,	   SP_MAP_DROP_LANES,	 SP_MAP_POLICY, SP_MAP_RULE_HITS,
-		SP_MAP_DROP_PACES, SP_MAP_FORWARD_LANES,
+		SP_MAP_DROP_PACES, SP_MAP_FORWARD_LANES, SP_MAP_PATHS,	SP_MAP_EGRESS_USE,
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
@@ -82,6 +82,8 @@ static int map_shared(struct sp_dataplane *dp)
 		.buckets = dp->mapped[SP_MAP_BUCKETS],
 		.users = dp->mapped[SP_MAP_USERS],
 		.nexthops = dp->mapped[SP_MAP_NEXTHOPS],
+		.egress_use = dp->mapped[SP_MAP_EGRESS_USE],
+		.paths = dp->mapped[SP_MAP_PATHS],
 		.routes = dp->mapped[SP_MAP_ROUTES],
 		.drops = dp->mapped[SP_MAP_DROP_LANES],
 		.policy = dp->mapped[SP_MAP_POLICY],
@@ -176,6 +178,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 		return;
 	sp_attachments_close(dp);
 	ring_buffer__free(dp->events);
+	ring_buffer__free(dp->records);
 	ring_buffer__free(dp->drop_events);
 	for (int i = 0; i < SP_MAP_COUNT; i++) {
 		if (dp->mapped[i])

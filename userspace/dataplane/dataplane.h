@@ -12,6 +12,7 @@
 #include "sallyport/abi/fragment.h"
 #include "sallyport/abi/gateway.h"
 #include "sallyport/abi/path.h"
+#include "sallyport/abi/plain.h"
 #include "sallyport/abi/policy.h"
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
@@ -69,6 +70,8 @@ struct sp_shared {
 	struct sp_bucket *buckets; /* of users, then of rules */
 	struct sp_user *users;
 	struct sp_nexthop *nexthops;
+	struct sp_path *paths;
+	struct sp_egress_use *egress_use;
 	struct sp_route *routes;
 	struct sp_drop_cell *drops;
 	struct sp_policy_node *policy;	 /* both halves, policy_nodes_max each */
@@ -107,6 +110,8 @@ int sp_dataplane_inner_put(struct sp_dataplane *dp, const struct sp_prefix *p,
 int sp_dataplane_inner_remove(struct sp_dataplane *dp, const struct sp_prefix *p);
 int sp_dataplane_inner_lookup(struct sp_dataplane *dp, const struct sp_addr *a,
 			      struct sp_inner *ret);
+/* * Never 0; another after each change of sp_inner that has taken effect. */
+uint64_t sp_dataplane_inner_seq(const struct sp_dataplane *dp);
 int sp_dataplane_local_put(struct sp_dataplane *dp, const struct sp_addr *a,
 			   const struct sp_local *v);
 int sp_dataplane_local_remove(struct sp_dataplane *dp, const struct sp_addr *a);

@@ -98,14 +98,25 @@ int sp_dataplane_inner_put(struct sp_dataplane *dp, const struct sp_prefix *p,
 {
 	struct sp_lpm_key key = lpm_key(&p->addr, p->len);
 
-	return put(dp, SP_MAP_INNER, &key, v);
+	int rc = put(dp, SP_MAP_INNER, &key, v);
+
+	atomic_fetch_add_explicit(&dp->inner_seq, 1, memory_order_release);
+	return rc;
 }
 
 int sp_dataplane_inner_remove(struct sp_dataplane *dp, const struct sp_prefix *p)
 {
 	struct sp_lpm_key key = lpm_key(&p->addr, p->len);
 
-	return remove_key(dp, SP_MAP_INNER, &key);
+	int rc = remove_key(dp, SP_MAP_INNER, &key);
+
+	atomic_fetch_add_explicit(&dp->inner_seq, 1, memory_order_release);
+	return rc;
+}
+
+uint64_t sp_dataplane_inner_seq(const struct sp_dataplane *dp)
+{
+	return atomic_load_explicit(&dp->inner_seq, memory_order_acquire) + 1;
 }
 
 int sp_dataplane_inner_lookup(struct sp_dataplane *dp, const struct sp_addr *a,

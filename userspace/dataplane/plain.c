@@ -294,3 +294,33 @@ int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum)
 	*ret_sum = sum;
 	return 0;
 }
+
+/* libbpf stops at a negative answer, with that sample consumed. */
+static int on_record_sample(void *ctx, void *data, size_t bytes)
+{
+	struct sp_dataplane *dp = ctx;
+
+	if (bytes >= sizeof(struct sp_record))
+		dp->on_record(data, dp->on_record_arg);
+	return --dp->records_left ? 0 : -EAGAIN;
+}
+
+int sp_dataplane_records_open(struct sp_dataplane *dp,
+			      void (*cb)(const struct sp_record *record, void *arg), void *arg)
+{
+	if (dp->records)
+		return -EALREADY;
+	dp->on_record = cb;
+	dp->on_record_arg = arg;
+	dp->records = ring_buffer__new(dp->map_fds[SP_MAP_RECORDS], on_record_sample, dp, NULL);
+	return dp->records ? 0 : -errno;
+}
+
+uint32_t sp_dataplane_records(struct sp_dataplane *dp, uint32_t max)
+{
+	if (!dp->records || !max)
+		return 0;
+	dp->records_left = max;
+	ring_buffer__consume(dp->records);
+	return max - dp->records_left;
+}

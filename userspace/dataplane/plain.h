@@ -5,6 +5,7 @@
 
 #include "dataplane/dataplane.h"
 #include "sallyport/abi/plain.h"
+#include "sallyport/abi/record.h"
 
 /* A walk over all flows in steps of one batch: walk zeroed at first. 1: more, 0: done, -errno. */
 struct sp_flow_walk {
@@ -64,5 +65,10 @@ int sp_dataplane_events_open(struct sp_dataplane *dp, const struct sp_plain_upca
 			     void *arg);
 /* Sums over all CPUs; the times mean nothing. */
 int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum);
+
+/* Plain flows that began, ended or were denied. Nobody is woken: look often. The number, at most max. */
+int sp_dataplane_records_open(struct sp_dataplane *dp,
+			      void (*cb)(const struct sp_record *record, void *arg), void *arg);
+uint32_t sp_dataplane_records(struct sp_dataplane *dp, uint32_t max);
 
 #endif

@@ -7,11 +7,13 @@
 #include <bpf/libbpf.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdatomic.h>
 
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/drops.h"
 #include "dataplane/plain.h"
+#include "sallyport/abi/record.h"
 
 enum sp_map_id {
 	SP_MAP_GATEWAY,
@@ -26,6 +28,7 @@ enum sp_map_id {
 	SP_MAP_INNER,
 	SP_MAP_ROUTES,
 	SP_MAP_NEXTHOPS,
+	SP_MAP_PATHS,
 	SP_MAP_NEIGHBOURS,
 	SP_MAP_SOURCES,
 	SP_MAP_XSKS,
@@ -36,12 +39,14 @@ enum sp_map_id {
 	SP_MAP_DEVS,
 	SP_MAP_ZONES,
 	SP_MAP_EGRESS,
+	SP_MAP_EGRESS_USE,
 	SP_MAP_BINDINGS,
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
 	SP_MAP_EVENTS,
 	SP_MAP_DECISIONS,
 	SP_MAP_PLAIN_PACE,
+	SP_MAP_RECORDS,
 	SP_MAP_DROP_EVENTS,
 	SP_MAP_DROP_PACES,
 	SP_MAP_FORWARD_LANES,
@@ -73,11 +78,16 @@ struct sp_dataplane {
 	void *mapped[SP_MAP_COUNT];
 	size_t mapped_bytes[SP_MAP_COUNT];
 	struct sp_shared shared;
+	_Atomic uint64_t inner_seq; /* changes of sp_inner */
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
 	struct ring_buffer *events; /* sp_events and sp_decisions */
 	struct sp_plain_upcalls plain_upcalls;
 	void *plain_arg;
+	struct ring_buffer *records; /* sp_records */
+	void (*on_record)(const struct sp_record *record, void *arg);
+	void *on_record_arg;
+	uint32_t records_left;		 /* of this look */
 	struct ring_buffer *drop_events; /* sp_drop_events */
 	struct sp_drop_reader drop_reader;
 	_Atomic bool batch_refused; /* the kernel knows no batches on hash maps (before 5.6) */

@@ -22,6 +22,7 @@ struct sp_engine {
 	struct sp_station *stations;
 	int event_fd;
 	uint32_t next_events; /* worker whose events are read first */
+	uint32_t next_records;
 	_Atomic(struct sp_published *) published;
 	uint64_t serial;
 };
@@ -71,6 +72,7 @@ static int open_station(struct sp_engine *e, uint32_t index)
 						.iface_count = c->iface_count,
 						.frames = c->frames,
 						.flows_max = c->flows_max,
+						.records_max = c->records_max,
 						.aead = c->aead,
 						.dataplane = c->dataplane,
 						.sessions = c->sessions,
@@ -293,6 +295,25 @@ unsigned int sp_engine_events(struct sp_engine *e, struct sp_engine_event *ret_e
 	return n;
 }
 
+unsigned int sp_engine_records(struct sp_engine *e,
+			       void (*cb)(const struct sp_record *record, void *arg), void *arg,
+			       unsigned int max)
+{
+	struct sp_record record;
+	unsigned int n = 0;
+
+	if (!e->config.records_max)
+		return 0;
+	for (uint32_t i = 0; i < e->config.workers; i++) {
+		struct sp_worker *w = e->stations[(e->next_records + i) % e->config.workers].worker;
+
+		for (; n < max && sp_ring_pop(&w->records, &record); n++)
+			cb(&record, arg);
+	}
+	e->next_records++;
+	return n;
+}
+
 unsigned int sp_engine_drops(struct sp_engine *e, struct sp_drop_event *ret_events,
 			     unsigned int max)
 {
@@ -331,6 +352,7 @@ int sp_engine_worker_stats(const struct sp_engine *e, uint32_t worker,
 					      .frames_free = w->frames_free,
 					      .nat_exhausted = w->nat_exhausted,
 					      .log_lost = w->log_lost,
+					      .records_lost = w->records.full,
 					      .cpu = s->cpu};
 	if (s->is_running)
 		strncpy(ret_stats->transmit, w->transmit->ops->name(w->transmit),

@@ -9,6 +9,7 @@
 #include "crypto/aead.h"
 #include "dataplane/dataplane.h"
 #include "nat/nat.h"
+#include "sallyport/abi/record.h"
 #include "session/session.h"
 
 struct sp_engine;
@@ -39,6 +40,7 @@ struct sp_engine_config {
 	const int *tun_fds; /* one queue of the TUN device for each worker, or NULL */
 	bool force_copy;    /* XDP_COPY even where zero-copy is offered */
 	enum sp_engine_transmit transmit;
+	uint32_t records_max; /* flow records that wait in each worker; 0: none are kept */
 	/* Whom ICMP answers to users come from: an inner address of the gateway. All zero: 192.0.0.8
 	 * (RFC 7600, section 4.8), and for IPv6 the packet's own destination. */
 	struct sp_addr icmp_source_v4, icmp_source_v6;
@@ -89,6 +91,13 @@ unsigned int sp_engine_events(struct sp_engine *engine, struct sp_engine_event *
 			      unsigned int max);
 
 /*
+ * Flows that began, ended or were denied since the last look, at most max; the number. Nothing
+ * tells that some wait: look often.
+ */
+unsigned int sp_engine_records(struct sp_engine *engine,
+			       void (*cb)(const struct sp_record *record, void *arg), void *arg,
+			       unsigned int max);
+/*
  * Drops that the workers tell of; nobody is woken by them: read them by the clock. The number, at
  * most max.
  */
@@ -99,8 +108,9 @@ struct sp_worker_stats {
 	uint64_t loops, packets_up, packets_down, bytes_up, bytes_down, polls;
 	uint32_t flows, flows_max, bindings, bindings_max, frames_free;
 	uint64_t nat_exhausted;
-	uint64_t log_lost; /* SP_EVENT_RULE not sent: above the rate, or the ring was full */
-	char transmit[32]; /* back end in use, e.g. "af_xdp copy" */
+	uint64_t log_lost;     /* SP_EVENT_RULE not sent: above the rate, or the ring was full */
+	uint64_t records_lost; /* flow records: the ring was full */
+	char transmit[32];     /* back end in use, e.g. "af_xdp copy" */
 	int cpu;
 };
 int sp_engine_worker_stats(const struct sp_engine *engine, uint32_t worker,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pipeline.h"
+#include "engine/record.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +21,7 @@ bool sp_flow_source_is(struct sp_worker *w, const struct sp_addr *addr, uint32_t
 {
 	struct sp_inner inner;
 
-	if (sp_dataplane_inner_lookup(w->config.dataplane, addr, &inner))
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, addr, &inner))
 		return false;
 	if (peer_id == SP_PEER_NONE)
 		return inner.kind == SP_INNER_GATEWAY;
@@ -38,10 +39,10 @@ static bool find_ends(struct sp_worker *w, const struct sp_flow_key *key, struct
 	struct sp_inner src, dst;
 	struct ends ends = {0};
 
-	if (sp_dataplane_inner_lookup(w->config.dataplane, &key->src, &src))
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, &key->src, &src))
 		return false;
 	ends.from = peer_of(&src);
-	if (sp_dataplane_inner_lookup(w->config.dataplane, &key->dst, &dst) == 0) {
+	if (sp_inner_cache_lookup(&w->inner, w->config.dataplane, &key->dst, &dst) == 0) {
 		ends.to = peer_of(&dst);
 		ends.kind = ends.from && ends.to ? SP_FLOW_HAIRPIN : SP_FLOW_HOST;
 	} else {
@@ -107,6 +108,8 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	struct sp_entry *entry;
 	struct sp_flow flow;
 
+	if (w->config.workers == 1)
+		return NULL; /* there is no other */
 	if (sp_dataplane_flow_lookup(w->config.dataplane, key, &flow))
 		return NULL;
 	/* Replies from outside never come here, and a flow of our own would be known. */
@@ -134,6 +137,7 @@ static struct sp_entry *adopt(struct sp_worker *w, const struct sp_flow_key *key
 	entry->nat_addr = flow.nat_addr;
 	entry->nat_port_be = flow.nat_port_be;
 	entry->pool_id = flow.pool_id;
+	entry->paths = flow.paths;
 	entry->created_ns = flow.created_ns;
 	entry->seen_ns = entry->written_ns = w->now_ns;
 	return entry;
@@ -184,14 +188,17 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 					 .dport_be = key->dport_be,
 					 .proto = key->proto,
 					 .pool_id = entry->pool_id,
+					 .now_ns = w->now_ns,
 					 .user_id = entry->user_id};
 	struct sp_nat_binding binding;
 	struct sp_nexthop nexthop;
-	enum sp_reason r = sp_path_find(w, entry, &nexthop);
+	enum sp_reason r = sp_path_choose(w, entry, &nexthop);
 	int rc;
 
 	if (r)
 		return r;
+	if (!request.pool_id && entry->paths)
+		request.pool_id = entry->pool_id = sp_path_pool(w, entry);
 	rc = sp_nat_get(w->nat, &request, &binding);
 	if (rc == -ENOENT)
 		return SP_R_NAT_NO_POOL;
@@ -200,6 +207,7 @@ static enum sp_reason begin_outside(struct sp_worker *w, struct sp_entry *entry)
 	entry->translated = binding.translated;
 	entry->nat_handle = binding.handle;
 	if (binding.translated) {
+		entry->pool_id = binding.pool_id;
 		entry->nat_addr = binding.addr;
 		entry->nat_port_be = binding.port_be;
 	}
@@ -264,7 +272,10 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 
 	sp_hits_decide(w, key, user_id, &answer);
 	if (r) {
+		const struct sp_denial denial = {key, ends->kind, ends->from, user_id};
+
 		sp_hits_packet(w, answer.hit_id);
+		sp_record_denied(w, &denial, &answer);
 		return refuse(w, key, ends, &answer);
 	}
 	if (!has_quota(w, user_id))
@@ -282,6 +293,7 @@ static enum sp_reason begin(struct sp_worker *w, const struct sp_flow_key *key,
 	entry->place_seq = place_seq;
 	entry->written_until_ns = entry->until_ns;
 	entry->pool_id = answer.pool_id;
+	entry->paths = ends->kind == SP_FLOW_TUNNEL ? answer.paths : 0;
 	entry->nat_addr = key->src;
 	entry->nat_port_be = key->sport_be;
 	entry->created_ns = entry->seen_ns = entry->written_ns = w->now_ns;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pipeline.h"
+#include "engine/record.h"
 
 #include "sallyport/core/flow.h"
 
@@ -52,6 +53,7 @@ void sp_flow_record(const struct sp_worker *w, const struct sp_entry *entry,
 		.hit_id = entry->hit_id,
 		.bucket_up = entry->bucket_up,
 		.bucket_down = entry->bucket_down,
+		.paths = entry->paths,
 	};
 }
 
@@ -128,6 +130,7 @@ void sp_flow_end(struct sp_worker *w, struct sp_entry *entry)
 		sp_flow_end(w, mate);
 		return;
 	}
+	sp_record_ended(w, entry, mate);
 	sp_flow_original_key(entry, &key);
 	end_key(w, &key);
 	sp_flow_reply_key(entry, &key);
@@ -196,8 +199,10 @@ void sp_flow_flush(struct sp_worker *w)
 		uint32_t n = w->fresh_count - at < PUT_MAX / 2 ? w->fresh_count - at : PUT_MAX / 2;
 		uint32_t done = put_some(w, at, n);
 
-		for (uint32_t i = 0; i < done; i++)
+		for (uint32_t i = 0; i < done; i++) {
 			w->fresh[at + i]->unpublished = false;
+			sp_record_begun(w, w->fresh[at + i]);
+		}
 		at += done;
 		if (done < n)
 			break;

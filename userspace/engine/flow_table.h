@@ -44,6 +44,7 @@ struct sp_entry {
 	uint32_t from_peer;		 /* 0: the gateway itself */
 	uint32_t to_peer;		 /* 0: the gateway itself, or outside */
 	uint32_t mate;			 /* the other side's entry in this table, or 0 */
+	uint32_t paths;			 /* core/path.h, its own first; 0: the routing table */
 	uint16_t pool_id;
 	__be16 nat_port_be;
 	struct sp_addr nat_addr;

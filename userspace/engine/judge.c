@@ -3,6 +3,7 @@
 
 #include "sallyport/core/bucket.h"
 #include "sallyport/core/flow.h"
+#include "sallyport/core/path.h"
 
 /* Only echo requests begin ICMP flows, so that is what the policy is asked about. */
 static uint16_t icmp_of(uint8_t proto)
@@ -167,12 +168,18 @@ enum sp_reason sp_judge_again(struct sp_worker *w, struct sp_entry *entry)
 	question.place = sp_judge_place(w, beginner_of(entry), &entry->place_seq);
 	entry->place = question.place;
 	r = sp_judge_ask(w, &question, &answer);
+	if (!r && entry->kind == SP_FLOW_TUNNEL && !sp_path_allows(answer.paths, entry->paths)) {
+		sp_flow_end(w, entry); /* its next packet begins anew, as the rule says */
+		return SP_R_PATH_DOWN;
+	}
 	if (r && !is_spared(w, entry)) {
 		sp_flow_end(w, entry);
 		return r;
 	}
 	if (!r)
 		sp_judge_take(entry, &answer);
+	if (entry->paths)
+		entry->nexthop_id = 0; /* its path may have another by now */
 	entry->generation = w->generation;
 	entry->dirty = true;
 	if (entry->mate)

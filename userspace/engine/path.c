@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sallyport/core/path.h"
 #include "sallyport/core/route.h"
 #include "sallyport/core/seqlock.h"
 #include "sallyport/core/wire.h"
@@ -56,14 +57,72 @@ static enum sp_reason read_nexthop(struct sp_worker *w, uint32_t id, struct sp_n
 	return SP_R_NONE;
 }
 
+static const struct sp_path *path_of(const struct sp_worker *w, uint32_t paths)
+{
+	return &w->shared->paths[sp_path_first(paths)];
+}
+
+uint16_t sp_path_pool(const struct sp_worker *w, const struct sp_entry *entry)
+{
+	return (uint16_t)__atomic_load_n(&path_of(w, entry->paths)->pool_id, __ATOMIC_RELAXED);
+}
+
+/* By the first of paths. */
+static enum sp_reason find_named(struct sp_worker *w, struct sp_entry *entry, uint32_t paths,
+				 struct sp_nexthop *ret_nexthop)
+{
+	const struct sp_path *path = path_of(w, paths);
+	uint32_t id = __atomic_load_n(
+		sp_addr_is_v4(&entry->key.dst) ? &path->hop_v4 : &path->hop_v6, __ATOMIC_RELAXED);
+
+	if (!sp_path_first(paths) || read_nexthop(w, id, ret_nexthop))
+		return SP_R_PATH_DOWN;
+	entry->nexthop_id = id;
+	entry->nexthop_addr = ret_nexthop->addr;
+	entry->route_seq = w->route_seq;
+	return SP_R_NONE;
+}
+
+enum sp_reason sp_path_choose(struct sp_worker *w, struct sp_entry *entry,
+			      struct sp_nexthop *ret_nexthop)
+{
+	if (!entry->paths)
+		return sp_path_find(w, entry, ret_nexthop);
+	for (uint32_t i = 0; i < SP_PATH_CHOICES; i++) {
+		uint32_t paths = sp_path_lead(entry->paths, i);
+
+		if (find_named(w, entry, paths, ret_nexthop))
+			continue;
+		entry->paths = paths;
+		return SP_R_NONE;
+	}
+	return SP_R_PATH_DOWN;
+}
+
+/* It leaves as an address of its path's. What begins anew may take another that is up. */
+static void leave_if_another_is_up(struct sp_worker *w, struct sp_entry *entry)
+{
+	struct sp_nexthop nexthop;
+
+	for (uint32_t i = 1; i < SP_PATH_CHOICES; i++) {
+		if (find_named(w, entry, sp_path_lead(entry->paths, i), &nexthop))
+			continue;
+		sp_flow_end(w, entry);
+		return;
+	}
+}
+
 enum sp_reason sp_path_find(struct sp_worker *w, struct sp_entry *entry,
 			    struct sp_nexthop *ret_nexthop)
 {
 	struct sp_neighbour neighbour;
 	struct sp_route route;
-	enum sp_reason r = find_route(w, &entry->key.dst, &route);
+	enum sp_reason r;
 	uint32_t id;
 
+	if (entry->paths)
+		return find_named(w, entry, entry->paths, ret_nexthop);
+	r = find_route(w, &entry->key.dst, &route);
 	if (r)
 		return r;
 	id = route.nexthop_id;
@@ -102,6 +161,10 @@ enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
 	    read_nexthop(w, entry->nexthop_id, &n) ||
 	    !sp_addr_equal(&n.addr, &entry->nexthop_addr)) {
 		r = sp_path_find(w, entry, &n);
+		if (r == SP_R_PATH_DOWN) {
+			entry->nexthop_id = 0;
+			leave_if_another_is_up(w, entry);
+		}
 		if (r)
 			return r;
 	}

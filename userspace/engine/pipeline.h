@@ -4,6 +4,7 @@
 #define SP_ENGINE_PIPELINE_H
 
 #include "engine/loss.h"
+#include "engine/path.h"
 
 /* worker.c */
 void sp_worker_resolve(struct sp_worker *w, uint32_t ifindex, const struct sp_addr *addr);
@@ -107,13 +108,6 @@ void sp_flow_abandon(struct sp_worker *w);
 
 /* housekeep.c: expiry and the numbers in sp_flows, a slice at a time. */
 void sp_housekeep(struct sp_worker *w, uint64_t now_ns);
-
-/* path.c: the next hop of an entry towards outside. */
-enum sp_reason sp_path_find(struct sp_worker *w, struct sp_entry *entry,
-			    struct sp_nexthop *ret_nexthop);
-enum sp_reason sp_path_use(struct sp_worker *w, struct sp_entry *entry,
-			   struct sp_nexthop *ret_nexthop);
-void sp_path_ethernet(uint8_t *data, const struct sp_nexthop *nexthop, uint8_t version);
 
 /* hits.c: what each rule decided, counted and, where it wants so, told. */
 void sp_hits_decide(struct sp_worker *w, const struct sp_flow_key *key, uint32_t user_id,

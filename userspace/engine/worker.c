@@ -31,11 +31,16 @@ static int open_parts(struct sp_worker *w)
 		rc = c->aead->open(&w->aead);
 	if (!rc)
 		rc = sp_ring_init(&w->events, SP_EVENTS_MAX, sizeof(struct sp_engine_event));
+	if (!rc && c->records_max)
+		rc = sp_ring_init(&w->records, c->records_max, sizeof(struct sp_record));
 	if (!rc)
 		rc = sp_ring_init(&w->drops, SP_DROPS_MAX, sizeof(struct sp_drop_event));
 	if (rc)
 		return rc;
 	rc = sp_fragments_init(&w->fragments, w->shared->users_max);
+	if (rc)
+		return rc;
+	rc = sp_inner_cache_init(&w->inner);
 	if (rc)
 		return rc;
 	w->user_flows = calloc(w->shared->users_max, sizeof(*w->user_flows));
@@ -83,8 +88,10 @@ void sp_worker_close(struct sp_worker *w)
 	sp_nat_close(w->nat);
 	sp_flow_table_fini(&w->table);
 	sp_fragments_fini(&w->fragments);
+	sp_inner_cache_fini(&w->inner);
 	sp_frames_fini(&w->frames);
 	sp_ring_fini(&w->events);
+	sp_ring_fini(&w->records);
 	sp_ring_fini(&w->drops);
 	free(w->user_flows);
 	free(w);

@@ -8,6 +8,7 @@
 #include "engine/flow_table.h"
 #include "engine/fragments.h"
 #include "engine/frames.h"
+#include "engine/inner.h"
 #include "engine/transmit.h"
 #include "sallyport/core/packet.h"
 #include "sallyport/core/policy.h"
@@ -66,7 +67,7 @@ struct sp_worker_config {
 	uint32_t nat_slices; /* of every port range, this worker's is its index; 0 = workers */
 	const struct sp_engine_iface *ifaces;
 	uint32_t iface_count;
-	uint32_t frames, flows_max;
+	uint32_t frames, flows_max, records_max; /* no records: none are kept */
 	const struct sp_aead_ops *aead;
 	struct sp_dataplane *dataplane;
 	struct sp_sessions *sessions;
@@ -89,12 +90,12 @@ struct sp_worker {
 	struct sp_frames frames;
 	struct sp_flow_table table;
 	struct sp_fragments fragments;
+	struct sp_inner_cache inner;
 	uint32_t *user_flows; /* open flows of each user, made here */
 
 	/* of this batch */
 	uint64_t now_ns;
-	uint32_t generation;
-	uint32_t route_seq;
+	uint32_t generation, route_seq;
 	uint32_t path_id; /* next hop last used, 0 = none yet, as it was then */
 	struct sp_nexthop path;
 	struct sp_policy_view policy;
@@ -115,15 +116,14 @@ struct sp_worker {
 	/* of the worker's life */
 	uint64_t applied_serial; /* of struct sp_published */
 	_Atomic uint64_t acked_serial;
-	uint64_t icmp_tat_ns, log_tat_ns; /* rates of ICMP answers and of SP_EVENT_RULE */
-	uint64_t resolve_ns;		  /* last RESOLVE event, and for whom */
+	uint64_t icmp_tat_ns, log_tat_ns, denied_ns; /* answers, log lines, records */
+	uint64_t resolve_ns;			     /* last RESOLVE event, and for whom */
 	struct sp_addr resolve_addr;
-	uint64_t resolve_tat_ns; /* their rate */
-	uint64_t housekeep_ns;
-	uint32_t sweep_at; /* entry where the next housekeeping slice begins */
+	uint64_t resolve_tat_ns, housekeep_ns; /* their rate; the last slice */
+	uint32_t sweep_at;		       /* entry where the next housekeeping slice begins */
 	uint16_t ip_id;
 	bool event_waiting;
-	struct sp_ring events, drops; /* of drops: struct sp_drop_event, read by the clock */
+	struct sp_ring events, drops, records; /* the latter two: read by the clock */
 	_Atomic uint64_t loops, polls, packets_up, packets_down, bytes_up, bytes_down;
 	_Atomic uint32_t flows, bindings, bindings_max, frames_free;
 	_Atomic uint64_t nat_exhausted, log_lost;

@@ -14,6 +14,7 @@ void sp_nat_pools_close(struct sp_nat_pools *pools)
 	for (uint32_t i = 0; i < pools->count && i < SP_NAT_POOL_MAX; i++) {
 		free(pools->pools[i].addresses);
 		free(pools->pools[i].excluded);
+		free(pools->pools[i].grants);
 	}
 	free(pools);
 }
@@ -30,13 +31,19 @@ const struct sp_nat_pool *sp_nat_pools_find(const struct sp_nat_pools *pools, ui
 const struct sp_nat_address *sp_nat_pool_choose(const struct sp_nat_pool *pool, uint32_t user_id,
 						bool v4)
 {
+	const struct sp_nat_grant *grant =
+		sp_nat_grants_find(pool->grants, pool->grant_count, user_id, v4);
 	const struct sp_nat_address *best = NULL;
 	uint64_t rank, best_rank = 0;
 
+	if (grant || pool->block)
+		return grant && grant->address < pool->address_count
+			       ? &pool->addresses[grant->address]
+			       : NULL;
 	for (uint32_t i = 0; i < pool->address_count; i++) {
 		const struct sp_nat_address *a = &pool->addresses[i];
 
-		if (sp_addr_is_v4(&a->addr) != v4)
+		if (sp_addr_is_v4(&a->addr) != v4 || a->draining)
 			continue;
 		rank = sp_nat_mix(sp_nat_addr_key(&a->addr) ^ user_id);
 		if (!best || rank > best_rank) {
@@ -45,6 +52,76 @@ const struct sp_nat_address *sp_nat_pool_choose(const struct sp_nat_pool *pool, 
 		}
 	}
 	return best;
+}
+
+bool sp_nat_pool_range(const struct sp_nat_pool *pool, uint32_t user_id, bool v4,
+		       struct sp_nat_address *ret_address)
+{
+	const struct sp_nat_address *a = sp_nat_pool_choose(pool, user_id, v4);
+	const struct sp_nat_grant *grant =
+		sp_nat_grants_find(pool->grants, pool->grant_count, user_id, v4);
+
+	if (!a)
+		return false;
+	*ret_address = *a;
+	if (grant) {
+		ret_address->port_min = grant->port_min;
+		ret_address->port_max = grant->port_max;
+	}
+	return true;
+}
+
+static int compare_grants(const void *a, const void *b)
+{
+	const struct sp_nat_grant *x = a, *y = b;
+
+	if (x->user_id != y->user_id)
+		return x->user_id < y->user_id ? -1 : 1;
+	return x->version < y->version ? -1 : x->version > y->version;
+}
+
+const struct sp_nat_grant *sp_nat_grants_find(const struct sp_nat_grant *grants, uint32_t count,
+					      uint32_t user_id, bool v4)
+{
+	struct sp_nat_grant key = {.user_id = user_id, .version = v4 ? 4 : 6};
+
+	return count ? bsearch(&key, grants, count, sizeof(key), compare_grants) : NULL;
+}
+
+/* RFC 4787 REQ-2: one address for all of a user's bindings (rendezvous hashing, Thaler 1998). */
+static struct sp_nat_offer *offer_for(struct sp_nat_offers *pool, uint32_t user_id, bool v4)
+{
+	struct sp_nat_offer *best = NULL;
+	uint64_t rank, best_rank = 0;
+
+	for (uint32_t i = 0; i < pool->count; i++) {
+		if (pool->list[i].v4 != v4 || pool->list[i].draining)
+			continue;
+		rank = sp_nat_mix(pool->list[i].rank_key ^ user_id);
+		if (!best || rank > best_rank) {
+			best = &pool->list[i];
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+struct sp_nat_share sp_nat_share_of(struct sp_nat_offers *pool, uint32_t user_id, bool v4)
+{
+	const struct sp_nat_grant *grant =
+		sp_nat_grants_find(pool->grants, pool->grant_count, user_id, v4);
+	struct sp_nat_share share = {0};
+
+	if (grant && grant->address < pool->count)
+		share = (struct sp_nat_share){&pool->list[grant->address], grant->port_min,
+					      grant->port_max};
+	else if (!grant && !pool->block)
+		share.offer = offer_for(pool, user_id, v4);
+	if (share.offer && !grant) {
+		share.port_min = share.offer->port_min;
+		share.port_max = share.offer->port_max;
+	}
+	return share;
 }
 
 struct sp_nat_offers *sp_nat_pool_lookup(struct sp_nat *nat, uint16_t pool_id)
@@ -116,19 +193,32 @@ static int outside_get(struct sp_nat *nat, const struct sp_addr *addr, uint32_t 
 static int offers_make(struct sp_nat *nat, const struct sp_nat_pool *pool,
 		       struct sp_nat_offers *ret_offers)
 {
-	struct sp_nat_offers offers = {.pool_id = pool->id, .route_ipv6 = pool->route_ipv6};
+	struct sp_nat_offers offers = {.pool_id = pool->id,
+				       .route_ipv6 = pool->route_ipv6,
+				       .fallback = pool->fallback,
+				       .block = pool->block,
+				       .grant_count = pool->grant_count};
 
 	offers.list = calloc(pool->address_count + 1u, sizeof(*offers.list));
-	if (!offers.list)
+	offers.grants = calloc(pool->grant_count + 1u, sizeof(*offers.grants));
+	if (!offers.list || !offers.grants) {
+		free(offers.list);
+		free(offers.grants);
 		return -ENOMEM;
+	}
+	if (pool->grant_count)
+		memcpy(offers.grants, pool->grants, pool->grant_count * sizeof(*offers.grants));
 	for (uint32_t i = 0; i < pool->address_count; i++) {
 		const struct sp_nat_address *address = &pool->addresses[i];
 		struct sp_nat_offer *offer = &offers.list[i];
 
 		if (outside_get(nat, &address->addr, &offer->outside)) {
 			free(offers.list);
+			free(offers.grants);
 			return -ENOMEM;
 		}
+		offer->draining = address->draining;
+		offer->use = address->use;
 		offer->port_min = address->port_min;
 		offer->port_max = address->port_max;
 		offer->v4 = sp_addr_is_v4(&address->addr);
@@ -138,6 +228,19 @@ static int offers_make(struct sp_nat *nat, const struct sp_nat_pool *pool,
 	}
 	*ret_offers = offers;
 	return 0;
+}
+
+/* To whom something was granted, nothing else is offered. */
+static bool is_granted(const struct sp_nat_offers *pool, const struct sp_nat_offer *offer,
+		       const struct sp_nat_entry *e)
+{
+	const struct sp_nat_grant *grant = sp_nat_grants_find(
+		pool->grants, pool->grant_count, e->key.user_id, sp_addr_is_v4(&e->key.src));
+
+	if (!grant)
+		return !pool->block;
+	return grant->address < pool->count && &pool->list[grant->address] == offer &&
+	       e->port >= grant->port_min && e->port <= grant->port_max;
 }
 
 /* What is still offered where it stands stays known by its inner address; the rest only drains. */
@@ -153,7 +256,8 @@ static void entries_review(struct sp_nat *nat)
 		pool = sp_nat_pool_lookup(nat, e->key.pool_id);
 		if (pool)
 			offer = sp_nat_offer_lookup(nat, pool, &nat->outsides[e->outside]->addr);
-		if (offer && sp_nat_bit(offer->allowed, e->port))
+		if (offer && sp_nat_bit(offer->allowed, e->port) && !offer->draining &&
+		    is_granted(pool, offer, e))
 			continue;
 		sp_nat_entry_unhash(nat, i);
 		e->stale = true;
@@ -197,8 +301,10 @@ static void outsides_review(struct sp_nat *nat)
 
 static void offers_free(struct sp_nat_offers *list, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		free(list[i].list);
+		free(list[i].grants);
+	}
 }
 
 int sp_nat_apply(struct sp_nat *nat, const struct sp_nat_pools *pools)

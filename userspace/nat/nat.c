@@ -71,8 +71,10 @@ void sp_nat_close(struct sp_nat *nat)
 {
 	if (!nat)
 		return;
-	for (uint32_t i = 0; i < nat->pool_count; i++)
+	for (uint32_t i = 0; i < nat->pool_count; i++) {
 		free(nat->pools[i].list);
+		free(nat->pools[i].grants);
+	}
 	for (uint32_t i = 0; i < nat->outside_count; i++)
 		free(nat->outsides[i]);
 	free(nat->outsides);
@@ -169,48 +171,67 @@ int sp_nat_cool_evict(struct sp_nat *nat, struct sp_nat_ports *ports)
 	return nat->entries[index].port;
 }
 
-/* RFC 4787 REQ-2: one address for all of a user's bindings (rendezvous hashing, Thaler 1998). */
-static struct sp_nat_offer *offer_for(struct sp_nat_offers *pool, uint32_t user_id, bool v4)
+/* Inside a share that is not the whole of its offer, ports go round from one to the next. */
+static int share_search(const struct sp_nat_ports *ports, const struct sp_nat_share *share,
+			uint64_t parity, uint16_t start)
 {
-	struct sp_nat_offer *best = NULL;
-	uint64_t rank, best_rank = 0;
+	uint32_t span = share->port_max - share->port_min + 1u;
 
-	for (uint32_t i = 0; i < pool->count; i++) {
-		if (pool->list[i].v4 != v4)
-			continue;
-		rank = sp_nat_mix(pool->list[i].rank_key ^ user_id);
-		if (!best || rank > best_rank) {
-			best = &pool->list[i];
-			best_rank = rank;
-		}
+	if (share->port_min == share->offer->port_min && share->port_max == share->offer->port_max)
+		return sp_nat_ports_search(ports->used, share->offer->allowed, parity, start);
+	for (uint32_t i = 0; i < span; i++) {
+		uint16_t port = (uint16_t)(share->port_min + (start - share->port_min + i) % span);
+
+		if (sp_nat_bit(share->offer->allowed, port) && !sp_nat_bit(ports->used, port) &&
+		    parity >> port % 64 & 1)
+			return port;
 	}
-	return best;
+	return -ENOSPC;
+}
+
+static bool share_has(const struct sp_nat_share *share, int port)
+{
+	return port >= share->port_min && port <= share->port_max &&
+	       sp_nat_bit(share->offer->allowed, (uint16_t)port);
+}
+
+/* The oldest port that cools and is of the share; those of others cool on. */
+static int cool_reuse(struct sp_nat *nat, struct sp_nat_ports *ports,
+		      const struct sp_nat_share *share)
+{
+	uint32_t index = ports->cool_head;
+	int port;
+
+	while (index != SP_NAT_NONE && !share_has(share, nat->entries[index].port))
+		index = nat->entries[index].cool_next;
+	if (index == SP_NAT_NONE)
+		return -ENOSPC;
+	port = nat->entries[index].port;
+	cool_remove(nat, ports, &nat->entries[index]);
+	entry_free(nat, index);
+	return port;
 }
 
 static int port_choose(struct sp_nat *nat, struct sp_nat_ports *ports,
-		       const struct sp_nat_offer *offer, uint16_t wanted, bool parity)
+		       const struct sp_nat_share *share, uint16_t wanted, bool parity)
 {
 	uint16_t start;
 	int port;
 
-	if (sp_nat_bit(offer->allowed, wanted) && !sp_nat_bit(ports->used, wanted))
+	if (share_has(share, wanted) && !sp_nat_bit(ports->used, wanted))
 		return wanted;
-	start = (uint16_t)(offer->port_min +
-			   random_next(nat) % (offer->port_max - offer->port_min + 1u));
+	start = (uint16_t)(share->port_min +
+			   random_next(nat) % (share->port_max - share->port_min + 1u));
 	if (parity) {
-		port = sp_nat_ports_search(ports->used, offer->allowed,
-					   wanted & 1 ? SP_NAT_PARITY_ODD : SP_NAT_PARITY_EVEN,
-					   start);
+		port = share_search(ports, share,
+				    wanted & 1 ? SP_NAT_PARITY_ODD : SP_NAT_PARITY_EVEN, start);
 		if (port >= 0)
 			return port;
 	}
-	port = sp_nat_ports_search(ports->used, offer->allowed, SP_NAT_PARITY_ANY, start);
+	port = share_search(ports, share, SP_NAT_PARITY_ANY, start);
 	if (port >= 0)
 		return port;
-	do
-		port = sp_nat_cool_evict(nat, ports);
-	while (port >= 0 && !sp_nat_bit(offer->allowed, (uint16_t)port));
-	return port >= 0 ? port : -ENOSPC;
+	return cool_reuse(nat, ports, share);
 }
 
 /* A free entry, if need be that of a binding that cools: these ports' oldest, else any. */
@@ -234,7 +255,8 @@ static struct sp_nat_entry *entry_take(struct sp_nat *nat, struct sp_nat_ports *
 static int entry_make(struct sp_nat *nat, struct sp_nat_offers *pool, const struct sp_nat_key *key,
 		      struct sp_nat_entry **ret_entry)
 {
-	struct sp_nat_offer *offer = offer_for(pool, key->user_id, sp_addr_is_v4(&key->src));
+	struct sp_nat_share share = sp_nat_share_of(pool, key->user_id, sp_addr_is_v4(&key->src));
+	struct sp_nat_offer *offer = share.offer;
 	struct sp_nat_entry *e;
 	struct sp_nat_ports *ports;
 	uint32_t *bucket;
@@ -245,14 +267,17 @@ static int entry_make(struct sp_nat *nat, struct sp_nat_offers *pool, const stru
 	if (nat->live == nat->entries_max)
 		return -ENOMEM;
 	ports = &nat->outsides[offer->outside]->ports[key->space];
-	port = port_choose(nat, ports, offer, ntohs(key->sport_be), key->space == SP_NAT_UDP);
+	port = port_choose(nat, ports, &share, ntohs(key->sport_be), key->space == SP_NAT_UDP);
 	if (port < 0)
 		return port;
 	e = entry_take(nat, ports);
 	if (!e)
 		return -ENOMEM;
-	*e = (struct sp_nat_entry){
-		.key = *key, .outside = offer->outside, .port = (uint16_t)port, .taken = true};
+	*e = (struct sp_nat_entry){.key = *key,
+				   .outside = offer->outside,
+				   .use = offer->use,
+				   .port = (uint16_t)port,
+				   .taken = true};
 	ports->used[port / 64] |= 1ull << port % 64;
 	nat->outsides[offer->outside]->bindings++;
 	bucket = bucket_of(nat, key);
@@ -260,6 +285,28 @@ static int entry_make(struct sp_nat *nat, struct sp_nat_offers *pool, const stru
 	*bucket = (uint32_t)(e - nat->entries);
 	*ret_entry = e;
 	return 0;
+}
+
+/* The counters are shared by all workers. */
+static void use_count(const struct sp_nat_entry *e, bool begins)
+{
+	if (!e->use)
+		return;
+	if (begins)
+		__atomic_fetch_add(&e->use->used[e->key.space], 1, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_sub(&e->use->used[e->key.space], 1, __ATOMIC_RELAXED);
+}
+
+static void use_refuse(struct sp_nat_offers *pool, const struct sp_nat_request *request)
+{
+	struct sp_nat_share share =
+		sp_nat_share_of(pool, request->user_id, sp_addr_is_v4(&request->src));
+
+	if (!share.offer || !share.offer->use)
+		return;
+	__atomic_fetch_add(&share.offer->use->refused, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&share.offer->use->refused_ns, request->now_ns, __ATOMIC_RELAXED);
 }
 
 static int entry_get(struct sp_nat *nat, struct sp_nat_offers *pool, const struct sp_nat_key *key,
@@ -277,24 +324,24 @@ static int entry_get(struct sp_nat *nat, struct sp_nat_offers *pool, const struc
 	} else if (!e->refs) {
 		cool_remove(nat, ports_of(nat, e), e);
 	}
-	nat->live += !e->refs;
+	if (!e->refs) {
+		nat->live++;
+		use_count(e, true);
+	}
 	e->refs++;
 	*ret_entry = e;
 	return 0;
 }
 
-int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
-	       struct sp_nat_binding *ret_binding)
+static int get_of(struct sp_nat *nat, struct sp_nat_offers *pool,
+		  const struct sp_nat_request *request, struct sp_nat_binding *ret_binding)
 {
-	struct sp_nat_offers *pool = sp_nat_pool_lookup(nat, request->pool_id);
 	bool v4 = sp_addr_is_v4(&request->src);
 	struct sp_nat_key key = {
 		.src = request->src, .user_id = request->user_id, .sport_be = request->sport_be};
 	struct sp_nat_entry *e;
 	int space, r;
 
-	if (!pool)
-		return -ENOENT;
 	if (!v4 && pool->route_ipv6) {
 		*ret_binding =
 			(struct sp_nat_binding){.addr = request->src, .port_be = request->sport_be};
@@ -306,6 +353,8 @@ int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
 	key.space = (uint8_t)space;
 	key.pool_id = pool->pool_id;
 	r = entry_get(nat, pool, &key, &e);
+	if (r == -ENOSPC)
+		use_refuse(pool, request);
 	if (r)
 		return r;
 	*ret_binding = (struct sp_nat_binding){
@@ -313,8 +362,25 @@ int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
 		.port_be = htons(e->port),
 		.translated = 1,
 		.handle = (uint32_t)(e - nat->entries) + 1,
+		.pool_id = pool->pool_id,
 	};
 	return 0;
+}
+
+int sp_nat_get(struct sp_nat *nat, const struct sp_nat_request *request,
+	       struct sp_nat_binding *ret_binding)
+{
+	struct sp_nat_offers *pool = sp_nat_pool_lookup(nat, request->pool_id);
+	int r = -ENOENT;
+
+	/* Another pool's address only where the configuration names that pool as a fall-back. */
+	for (int i = 0; pool && i < SP_NAT_FALLBACKS_MAX; i++) {
+		r = get_of(nat, pool, request, ret_binding);
+		if ((r != -ENOENT && r != -ENOSPC) || !pool->fallback)
+			break;
+		pool = sp_nat_pool_lookup(nat, pool->fallback);
+	}
+	return r;
 }
 
 void sp_nat_put(struct sp_nat *nat, uint32_t handle)
@@ -328,6 +394,7 @@ void sp_nat_put(struct sp_nat *nat, uint32_t handle)
 	if (!e->refs || --e->refs)
 		return;
 	nat->live--;
+	use_count(e, false);
 	ports = ports_of(nat, e);
 	if (e->stale || !ports->cool_max) {
 		entry_free(nat, handle - 1);

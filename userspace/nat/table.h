@@ -37,6 +37,8 @@ struct sp_nat_offer {
 	uint32_t outside;
 	uint16_t port_min, port_max;
 	bool v4;
+	bool draining;
+	struct sp_egress_use *use;
 	uint64_t rank_key;		     /* for rendezvous with users */
 	uint64_t allowed[SP_NAT_PORT_WORDS]; /* in the range, this worker's, not excluded */
 };
@@ -44,8 +46,11 @@ struct sp_nat_offer {
 struct sp_nat_offers {
 	uint16_t pool_id;
 	bool route_ipv6;
+	uint16_t fallback, block;
 	uint32_t count;
 	struct sp_nat_offer *list;
+	uint32_t grant_count;
+	struct sp_nat_grant *grants;
 };
 
 struct sp_nat_key {
@@ -63,6 +68,7 @@ struct sp_nat_entry {
 	uint32_t outside;
 	uint32_t hash_next; /* also the free list */
 	uint32_t cool_prev, cool_next;
+	struct sp_egress_use *use;
 	uint16_t port;
 	bool taken;
 	bool stale; /* its address or port is not offered any more: out of the hash */
@@ -106,6 +112,13 @@ uint64_t sp_nat_addr_key(const struct sp_addr *addr);
 struct sp_nat_offers *sp_nat_pool_lookup(struct sp_nat *nat, uint16_t pool_id);
 struct sp_nat_offer *sp_nat_offer_lookup(struct sp_nat *nat, struct sp_nat_offers *pool,
 					 const struct sp_addr *addr);
+
+/* What a user may have of a pool: an offer and the ports of it. */
+struct sp_nat_share {
+	struct sp_nat_offer *offer; /* NULL: nothing */
+	uint16_t port_min, port_max;
+};
+struct sp_nat_share sp_nat_share_of(struct sp_nat_offers *pool, uint32_t user_id, bool v4);
 
 /* Take an entry out of the hash; then it is only known by its handle. */
 void sp_nat_entry_unhash(struct sp_nat *nat, uint32_t index);

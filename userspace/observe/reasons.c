@@ -64,6 +64,7 @@ static const char *const advices[SP_R_COUNT] = {
 	[SP_R_UNSPECIFIED] = "nothing: it has no host to go to",
 	[SP_R_OUTER_FRAGMENT] = "lower the tunnel's MTU, so that its packets need no fragments",
 	[SP_R_LIMIT_RULE] = "raise limit of that rule, if all who use it should have more",
+	[SP_R_PATH_DOWN] = "look why: sallyport show paths; or name a second path in the rule",
 };
 
 _Static_assert(sizeof(reasons) / sizeof(*reasons) == SP_R_COUNT, "one table of reasons");

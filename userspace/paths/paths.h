@@ -49,6 +49,20 @@ int sp_paths_set_pool_addresses(struct sp_paths *paths, const struct sp_paths_po
 int sp_paths_set_inner_addresses(struct sp_paths *paths, const struct sp_addr *list,
 				 uint32_t count);
 
+/* A way out by name, in sp_paths[id]; its next hops are kept alive like gateways. */
+struct sp_paths_named {
+	char name[SP_NAME_BYTES];
+	char interface[16];
+	bool has_v4, has_v6;
+	struct sp_addr nexthop_v4, nexthop_v6;
+	uint32_t pool_id;
+};
+/* Takes the place of what id meant. -EINVAL: no such id. */
+int sp_paths_named_put(struct sp_paths *paths, uint32_t id, const struct sp_paths_named *named);
+void sp_paths_named_remove(struct sp_paths *paths, uint32_t id);
+/* Do packets for this family leave by it now? */
+bool sp_paths_named_is_up(const struct sp_paths *paths, uint32_t id, bool v4);
+
 /* Route and link addresses towards addr: for endpoints the daemon must reach first. 0, -ENETUNREACH, -EAGAIN. */
 int sp_paths_lookup(struct sp_paths *paths, const struct sp_addr *addr,
 		    struct sp_nexthop *ret_nexthop);

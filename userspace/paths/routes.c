@@ -259,7 +259,9 @@ int sp_routes_publish(struct sp_paths *p)
 	if (p->route_count)
 		qsort(p->routes, p->route_count, sizeof(*p->routes), compare_routes);
 	count = build_table(p, table);
+	sp_named_publish(p);
 	mark_gateways(p, table, count);
+	sp_named_mark_gateways(p);
 	if (p->routes_published && gateway->route_count == count &&
 	    memcmp(p->shared->routes, table, count * sizeof(*table)) == 0)
 		return 0;

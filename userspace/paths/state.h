@@ -64,6 +64,7 @@ struct sp_paths {
 	uint32_t route_count, route_room;
 	struct sp_paths_pool_address *pool;
 	uint32_t pool_count;
+	struct sp_paths_named named[SP_PATH_MAX]; /* by id; without a name: free */
 	struct sp_addr *inner;
 	uint32_t inner_count;
 	uint32_t hop_cursor, hop_count, tick_cursor;
@@ -99,6 +100,10 @@ int sp_locals_import(struct sp_paths *p);
 int sp_routes_read(struct sp_paths *p);
 int sp_routes_publish(struct sp_paths *p);
 bool sp_route_is_of_interest(const struct nlmsghdr *nlh);
+
+/* named.c: next hops of named paths, found again when links come and go. */
+void sp_named_publish(struct sp_paths *p);
+void sp_named_mark_gateways(struct sp_paths *p);
 
 void sp_hops_import(struct sp_paths *p);
 int sp_hops_read(struct sp_paths *p);

@@ -16,6 +16,7 @@
 #include "sallyport/abi/session.h"
 #include "sallyport/abi/verdict.h"
 #include "sallyport/core/addr.h"
+#include "sallyport/core/path.h"
 #include "sallyport/core/wire.h"
 
 /* Slots of the scope level, as the low bits of the first key word. */
@@ -314,6 +315,8 @@ static void fill_verdict(const struct sp_config *config, const struct sp_config_
 			    : rule->reject ? SP_ACTION_REJECT
 					   : SP_ACTION_DENY;
 	node->rule.pool_id = rule->pool == UINT32_MAX ? 0 : config->pools[rule->pool].id;
+	for (uint32_t i = 0; i < rule->path_count && i < SP_PATH_CHOICES; i++)
+		node->rule.paths |= (uint32_t)config->paths[rule->paths[i]].id << 8 * i;
 	node->rule.on_change = rule->on_change;
 	node->rule.log = rule->log;
 	node->rule.line = rule->source.line;

@@ -85,7 +85,7 @@ struct sp_flow {
 	__u8 mac[6];	 /* link address that the workload's packets come from */
 	__u8 own_mac[6]; /* and go to */
 	__u16 mtu;	 /* of the inside interface */
-	__u8 pad[4];	 /* zero */
+	__u32 paths;	 /* of every flow: core/path.h, its own first; 0: the routing table */
 };
 SP_ABI_SIZE(struct sp_flow, 136);
 

@@ -20,9 +20,10 @@ struct sp_gateway {
 	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
 	__u32 event_cost_ns; /* between two drop events of a cell of sp_drop_paces; 0 = none */
 	__u32 rules_max;     /* a lane of sp_rule_hits is rules_max + 1 cells */
-	__u32 pad;
+	__u32 records;	     /* 1: flow records are kept */
+	__u64 records_lost;  /* flow records that the ring to the daemon had no room for */
 };
-SP_ABI_SIZE(struct sp_gateway, 72);
+SP_ABI_SIZE(struct sp_gateway, 80);
 
 /* sp_sources[source address, IPv6 cut to /64]: handshake rate, LRU since it may forget. */
 struct sp_source {

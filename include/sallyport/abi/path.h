@@ -10,6 +10,7 @@
 #define SP_WORKER_MAX  64
 #define SP_ROUTE_MAX   512 /* routes over interfaces with a role */
 #define SP_NEXTHOP_MAX 4096
+#define SP_PATH_MAX    256 /* paths of the configuration, by id; 0 = the routing table */
 
 #define SP_ROLE_TUNNEL 0x1 /* tunnel packets arrive here */
 #define SP_ROLE_EGRESS 0x2 /* the way out */
@@ -90,5 +91,15 @@ struct sp_neighbour {
 	__u32 pad;
 };
 SP_ABI_SIZE(struct sp_neighbour, 8);
+
+/* sp_paths[id], mmap-able: a way out by name instead of by the routing table. */
+struct sp_path {
+	char name[SP_NAME_BYTES]; /* keeps its id; empty: the id is free */
+	__u32 hop_v4; /* in sp_nexthops; 0: no next hop of this family, or its link is gone */
+	__u32 hop_v6;
+	__u32 pool_id; /* as what its flows leave when their rule names no pool */
+	__u32 pad;
+};
+SP_ABI_SIZE(struct sp_path, 48);
 
 #endif

@@ -3,8 +3,7 @@
 #ifndef SALLYPORT_ABI_PLAIN_H
 #define SALLYPORT_ABI_PLAIN_H
 
-#include "sallyport/abi/flow.h"
-#include "sallyport/abi/verdict.h"
+#include "sallyport/abi/notice.h"
 
 #define SP_ZONE_PREFIXES_MAX 65536
 #define SP_EGRESS_MAX	     65536
@@ -37,11 +36,28 @@ struct sp_egress {
 	__u16 port_max;
 	__u16 slice; /* pairs of ports p with (p >> 1) % slices == slice are XDP's */
 	__u16 slices;
-	__u8 pool_id; /* 1 .., what 0 in the key stands for */
-	__u8 routed;  /* 1: leaves untranslated, the rest means nothing */
-	__u8 pad[6];
+	__u8 pool_id;  /* 1 .., what 0 in the key stands for */
+	__u8 routed;   /* 1: leaves untranslated, the rest means nothing */
+	__u8 fallback; /* pool to turn to when this one has no port; 0 = none */
+	__u8 pad;
+	__u32 use_id; /* in sp_egress_use; 0 = none */
 };
 SP_ABI_SIZE(struct sp_egress, 32);
+
+/* sp_egress_use[id], mmap-able: what is taken of one address of one pool. Id 0 is nobody's. */
+#define SP_EGRESS_USE_MAX 16385
+#define SP_PORT_SPACES	  3 /* TCP, UDP, ICMP identifiers */
+struct sp_egress_use {
+	struct sp_addr addr;
+	__u16 port_min; /* host order; 0, 0: free */
+	__u16 port_max;
+	__u32 pool_id;
+	__u32 used[SP_PORT_SPACES];  /* bindings with a flow, by workers */
+	__u32 plain[SP_PORT_SPACES]; /* the same by XDP, as the daemon last counted them */
+	__u64 refused;		     /* flows that got no port, by workers and XDP */
+	__u64 refused_ns;	     /* the last time; CLOCK_MONOTONIC */
+};
+SP_ABI_SIZE(struct sp_egress_use, 64);
 
 /* sp_bindings[inside]: endpoint-independent mapping. ICMP echo: the identifier is the port. */
 struct sp_binding_key {
@@ -93,56 +109,5 @@ struct sp_event {
 	enum sp_event_kind kind;
 };
 SP_ABI_SIZE(struct sp_event, 24);
-
-/* sp_decisions, a ring buffer: a rule with a log mark decided about a new flow, or would have. */
-struct sp_decision {
-	struct sp_flow_key key; /* as the workload sends it */
-	__u32 user_id;
-	__u32 rule_id;
-	__u32 hit_id;
-	enum sp_action action;
-	__u8 shadow;
-	__u8 pad[7];
-};
-SP_ABI_SIZE(struct sp_decision, 64);
-
-/* How XDP answers a packet of a plain flow that it drops. */
-enum sp_notice {
-	SP_NOTICE_NONE = 0,
-	SP_NOTICE_REJECT = 1, /* a TCP reset, or administratively prohibited */
-	SP_NOTICE_TIME = 2,   /* TTL or hop limit exceeded */
-	SP_NOTICE_TOO_BIG = 3,
-	SP_NOTICE_KINDS = 4,
-};
-
-/* sp_plain_pace[0], one for each CPU: what XDP may say at which rate, and what it has kept back. */
-struct sp_pace {
-	__u64 log_tat_ns; /* decisions told to the daemon */
-	__u64 log_lost;	  /* those that were not */
-	__u64 answer_tat_ns[SP_NOTICE_KINDS];
-	__u64 answers[SP_NOTICE_KINDS];	     /* sent */
-	__u64 answers_lost[SP_NOTICE_KINDS]; /* above the rate */
-};
-SP_ABI_SIZE(struct sp_pace, 112);
-
-/*
- * sp_refusals[hash of the key], one set for each CPU: a new flow that the policy has just refused.
- * It may forget: then the policy is asked again.
- */
-#define SP_REFUSAL_MAX 1024
-#define SP_REFUSAL_NS  1000000000ull /* asked again after so long in any case */
-struct sp_refusal {
-	struct sp_flow_key key;
-	__u64 until_ns;
-	__u32 generation;
-	__u32 user_id;
-	__u32 rule_id;
-	__u32 hit_id;
-	__u16 slot; /* of the inside interface */
-	__u8 reason;
-	__u8 rejects; /* 1: the sender is told */
-	__u8 pad[4];
-};
-SP_ABI_SIZE(struct sp_refusal, 72);
 
 #endif

@@ -57,7 +57,8 @@ struct sp_policy_rule {
 	__u32 bucket_up;   /* index in sp_buckets; 0 = unlimited */
 	__u32 bucket_down; /* index in sp_buckets; 0 = unlimited */
 	__u32 shadow;	   /* 1: counts and logs only */
-	__u32 reserved[5];
+	__u32 paths;	   /* core/path.h; 0: the routing table */
+	__u32 reserved[4];
 };
 
 /* A verdict that holds in these windows only; outside of them the node's miss decides. */

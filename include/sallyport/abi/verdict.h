@@ -79,7 +79,8 @@ enum sp_direction {
 	X(44, TOO_LONG, "too_long", "longer than a packet buffer")                                 \
 	X(45, UNSPECIFIED, "unspecified", "an empty or multicast address where a host must be")    \
 	X(46, OUTER_FRAGMENT, "outer_fragment", "a fragmented tunnel packet")                      \
-	X(47, LIMIT_RULE, "limit_rule", "above the rate limit of its rule")
+	X(47, LIMIT_RULE, "limit_rule", "above the rate limit of its rule")                       \
+	X(51, PATH_DOWN, "path_down", "no path that its rule names is up")
 /* clang-format on */
 
 enum sp_reason {

@@ -32,6 +32,7 @@ struct sp_policy_answer {
 	__u32 grace_s;
 	__u32 bucket_up;
 	__u32 bucket_down;
+	__u32 paths;	/* core/path.h */
 	__u64 until_ns; /* when the answer may become another; 0 = not before a new policy */
 };
 
@@ -73,6 +74,7 @@ SP_INLINE void sp_policy_answer_init(struct sp_policy_answer *a, const struct sp
 	a->grace_s = rule->grace_s;
 	a->bucket_up = rule->bucket_up;
 	a->bucket_down = rule->bucket_down;
+	a->paths = rule->paths;
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -54,6 +54,9 @@ Test(config_reading, fills_in_the_defaults)
 	cr_expect_eq(config->gateway.sessions_max, 16384);
 	cr_expect_eq(config->gateway.attach, 0);
 	cr_expect_eq(config->gateway.handshakes_per_s, 20);
+	cr_expect(config->gateway.records.enabled);
+	cr_expect_eq(config->gateway.records.keep_s, 30 * 86400);
+	cr_expect_eq(config->gateway.records.size_bytes, 256 << 20);
 	cr_expect_eq(config->gateway.drop_events, 50);
 	cr_expect_eq(config->gateway.log_drops, 0);
 	cr_expect_eq(config->wireguards[0].mtu, 1420);
@@ -71,7 +74,8 @@ Test(config_reading, fills_in_the_defaults)
 
 static const char whole[] =
 	"gateway = { name = \"gw1\"; control = \"run/c.sock\"; metrics = \"[::1]:9586\"; workers = 2;\n"
-	"	flows_max = 2048L; attach = \"generic\"; aead = \"openssl\"; };\n" INTERFACES
+	"	flows_max = 2048L; attach = \"generic\"; aead = \"openssl\";\n"
+	"	records = { enabled = false; keep = \"12 h\"; size = \"4 GiB\"; }; };\n" INTERFACES
 	"wireguard = ( { name = \"wg0\"; port = 51820; private_key_file = \"wg0.key\"; mtu = 1380;\n"
 	"	addresses = [\"10.9.0.1/24\", \"fd00:9::1/64\"]; endpoint = \"[2001:db8::1]:51820\";\n"
 	"	dns = (\"10.9.0.1\"); } );\n"
@@ -106,8 +110,11 @@ Test(config_reading, takes_every_key)
 	cr_expect_eq(ntohs(config->gateway.metrics.port_be), 9586);
 	cr_expect_eq(config->gateway.flows_max, 2048);
 	cr_expect_eq(config->gateway.attach, 2);
+	cr_expect_not(config->gateway.records.enabled);
+	cr_expect_eq(config->gateway.records.keep_s, 43200);
+	cr_expect_eq(config->gateway.records.size_bytes, 4ull << 30);
 	cr_expect_eq(config->ifaces[0].roles, SP_ROLE_TUNNEL | SP_ROLE_EGRESS);
-	cr_expect_eq(config->ifaces[0].source.line, 3);
+	cr_expect_eq(config->ifaces[0].source.line, 4);
 	cr_expect_eq(config->wireguards[0].mtu, 1380);
 	cr_expect_eq(config->wireguards[0].private_key.b[0], 0xc8);
 	assert_prefix(&config->wireguards[0].addresses[1], "fd00:9::1/64");

@@ -14,6 +14,40 @@
 static char path[64];
 static struct ev_loop *loop;
 static struct sp_control *control;
+static uint64_t tickets[8];
+static unsigned int ticket_count;
+
+/* Rows 0 to ROWS - 1, some turns of which bring none. */
+#define ROWS 100000
+static int rows_made, rows_open;
+
+static int more_rows(void *arg, json_t *list)
+{
+	int turn = ++*(int *)arg;
+
+	for (int i = 0; i < turn % 100 && rows_made < ROWS; i++)
+		json_array_append_new(list, json_integer(rows_made++));
+	return rows_made < ROWS;
+}
+
+static int fail_rows(void *arg, json_t *list)
+{
+	return -EIO;
+}
+
+static void end_rows(void *arg)
+{
+	rows_open--;
+	free(arg);
+}
+
+static void begin_rows(int (*more)(void *, json_t *))
+{
+	rows_made = 0;
+	rows_open++;
+	sp_control_answer_rows(control,
+			       &(struct sp_control_rows){more, end_rows, calloc(1, sizeof(int))});
+}
 
 static int answer(void *arg, const char *command, const json_t *request, json_t **ret_result,
 		  char **ret_error)
@@ -27,6 +61,14 @@ static int answer(void *arg, const char *command, const json_t *request, json_t 
 		free(text);
 		return 0;
 	}
+	if (!strcmp(command, "rows") || !strcmp(command, "broken rows")) {
+		begin_rows(command[0] == 'r' ? more_rows : fail_rows);
+		return 0;
+	}
+	if (!strcmp(command, "rows, then no")) {
+		begin_rows(more_rows);
+		return -EBUSY;
+	}
 	if (!strcmp(command, "fail")) {
 		*ret_error = strdup("do this instead");
 		return -EBUSY;
@@ -34,6 +76,10 @@ static int answer(void *arg, const char *command, const json_t *request, json_t 
 	if (!strcmp(command, "who")) {
 		*ret_result = json_pack("{s:i}", "uid", (int)sp_control_asker_uid(control));
 		return 0;
+	}
+	if (!strcmp(command, "later")) {
+		tickets[ticket_count++] = sp_control_defer(control);
+		return -EINPROGRESS;
 	}
 	*ret_result = json_pack("{s:s}", "echo", command);
 	return 0;
@@ -171,6 +217,77 @@ Test(control_socket, sends_answers_larger_than_the_socket_takes, .init = set_up,
 	close(fd);
 }
 
+Test(control_socket, sends_long_lists_some_rows_at_a_time, .init = set_up, .fini = tear_down)
+{
+	int fd = dial();
+	const char *two = "{\"command\": \"rows\"}\n{\"command\": \"after\"}\n";
+	int turns = 0, made = 0;
+	char *line, *second;
+	json_t *list, *row;
+	json_error_t error;
+	size_t i;
+
+	cr_assert_eq(send(fd, two, strlen(two), 0), (ssize_t)strlen(two));
+	/* Nobody reads: the list waits in the daemon instead of growing there. */
+	for (; turns < 1000; turns++)
+		ev_run(loop, EVRUN_NOWAIT);
+	made = rows_made;
+	cr_assert(made > 0 && made < ROWS, "%d rows", made);
+	line = read_line(fd);
+	second = strchr(line, '\n');
+	if (second)
+		*second++ = '\0';
+	list = json_loads(line, 0, &error);
+	cr_assert_not_null(list, "%s at %d", error.text, error.position);
+	cr_assert(json_is_true(json_object_get(list, "ok")));
+	cr_assert_eq(json_array_size(json_object_get(list, "result")), ROWS);
+	json_array_foreach(json_object_get(list, "result"), i, row)
+		cr_assert_eq(json_integer_value(row), (json_int_t)i);
+	json_decref(list);
+	cr_assert_eq(rows_open, 0);
+	if (second) {
+		cr_assert(strstr(second, "after"), "%s", second);
+	} else {
+		char *next = read_line(fd);
+
+		cr_assert(strstr(next, "after"), "%s", next);
+		free(next);
+	}
+	free(line);
+	close(fd);
+}
+
+Test(control_socket, ends_a_list_whose_reader_goes, .init = set_up, .fini = tear_down)
+{
+	const char *ask_rows = "{\"command\": \"rows\"}\n";
+	int fd = dial();
+
+	cr_assert_eq(send(fd, ask_rows, strlen(ask_rows), 0), (ssize_t)strlen(ask_rows));
+	for (int i = 0; i < 100; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	cr_assert_eq(rows_open, 1);
+	close(fd);
+	for (int i = 0; i < 100; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	cr_assert_eq(rows_open, 0);
+}
+
+Test(control_socket, hangs_up_where_a_list_cannot_go_on, .init = set_up, .fini = tear_down)
+{
+	int fd = dial();
+	char *line;
+
+	cr_assert_null(ask(fd, "{\"command\": \"broken rows\"}\n"));
+	cr_assert_eq(rows_open, 0);
+	close(fd);
+	fd = dial();
+	line = ask(fd, "{\"command\": \"rows, then no\"}\n");
+	cr_assert(strstr(line, "\"ok\":false"), "%s", line);
+	cr_assert_eq(rows_open, 0);
+	free(line);
+	close(fd);
+}
+
 Test(control_socket, hangs_up_on_endless_requests, .init = set_up, .fini = tear_down)
 {
 	int fd = dial();
@@ -217,4 +334,59 @@ Test(control_socket, will_not_take_a_living_daemons_place, .init = set_up, .fini
 	struct sp_control *second = NULL;
 
 	cr_assert_eq(sp_control_open(loop, path, answer, NULL, &second), -EADDRINUSE);
+}
+
+static void turn(int times)
+{
+	for (int i = 0; i < times; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+Test(control_socket, an_answer_may_come_later_and_what_is_behind_it_waits, .init = set_up,
+     .fini = tear_down)
+{
+	static const char asks[] = "{\"command\": \"later\"}\n{\"command\": \"b\"}\n";
+	static const char other[] = "{\"command\": \"c\"}\n";
+	int fd = dial(), second = dial();
+	char byte, *line;
+
+	cr_assert_gt(send(fd, asks, sizeof(asks) - 1, 0), 0);
+	cr_assert_gt(send(second, other, sizeof(other) - 1, 0), 0);
+	line = read_line(second);
+	cr_expect_not_null(strstr(line, "\"echo\":\"c\""), "others do not wait: %s", line);
+	free(line);
+	turn(20);
+	cr_assert_eq(ticket_count, 1);
+	cr_assert(recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN, "nothing yet");
+	sp_control_answer(control, tickets[0], 0, json_pack("{s:i}", "n", 7), NULL);
+	turn(20);
+	line = read_line(fd);
+	cr_expect_str_eq(
+		line,
+		"{\"ok\":true,\"result\":{\"n\":7}}\n{\"ok\":true,\"result\":{\"echo\":\"b\"}}");
+	free(line);
+	close(fd);
+	close(second);
+}
+
+Test(control_socket, an_answer_for_a_client_that_is_gone_is_dropped, .init = set_up,
+     .fini = tear_down)
+{
+	static const char ask[] = "{\"command\": \"later\"}\n";
+	int fd = dial();
+	char *line;
+
+	cr_assert_gt(send(fd, ask, sizeof(ask) - 1, 0), 0);
+	turn(20);
+	close(fd);
+	turn(20);
+	sp_control_answer(control, tickets[0], -EIO, NULL, "too late");
+	sp_control_answer(control, 999, 0, json_object(), NULL);
+	turn(20);
+	fd = dial();
+	cr_assert_gt(send(fd, "{\"command\": \"x\"}\n", 17, 0), 0);
+	line = read_line(fd);
+	cr_expect_not_null(line);
+	free(line);
+	close(fd);
 }

@@ -40,8 +40,10 @@ static inline struct sp_nat_pools *house_pools(void)
 	struct sp_nat_pools *pools = calloc(1, sizeof(*pools));
 	struct sp_nat_address *list = calloc(2, sizeof(*list));
 
-	list[0] = (struct sp_nat_address){addr_of("203.0.113.10"), 20000, 20999};
-	list[1] = (struct sp_nat_address){addr_of("2001:db8:aa::10"), 20000, 20999};
+	list[0] = (struct sp_nat_address){
+		.addr = addr_of("203.0.113.10"), .port_min = 20000, .port_max = 20999};
+	list[1] = (struct sp_nat_address){
+		.addr = addr_of("2001:db8:aa::10"), .port_min = 20000, .port_max = 20999};
 	pools->count = 1;
 	pools->pools[0] = (struct sp_nat_pool){.id = 1, .address_count = 2, .addresses = list};
 	return pools;
@@ -68,11 +70,13 @@ static inline void house_open(struct house *h)
 						  .queues = 1,
 						  .mtu = 1500,
 						  .name = "wan"}};
-	struct sp_worker_config config = {.workers = 1,
+	struct sp_worker_config config = {.workers = 2,
+					  .nat_slices = 1,
 					  .ifaces = &iface,
 					  .iface_count = 1,
 					  .frames = 512,
 					  .flows_max = 64,
+					  .records_max = 8,
 					  .aead = &sp_aead_openssl,
 					  .icmp_source_v4 = addr_of("10.9.0.1"),
 					  .icmp_source_v6 = addr_of("fd00:9::1")};

@@ -21,7 +21,8 @@ static void fill(void)
 
 		cr_assert_eq(sp_addr_parse(i & 1 ? "2001:db8::1" : "203.0.113.1", &a), 0);
 		a.b[15] = (uint8_t)i;
-		addresses[i] = (struct sp_nat_address){a, 20000, 20063};
+		addresses[i] =
+			(struct sp_nat_address){.addr = a, .port_min = 20000, .port_max = 20063};
 	}
 }
 
