@@ -13,6 +13,7 @@ SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 	if (!s)
 		return NULL;
 	s->now_ns = x->now_ns;
+	s->query.place = 0; /* out of no tunnel */
 	s->generation = x->gateway->generation;
 	s->rules_max = x->gateway->rules_max;
 	s->rejects = 0;

@@ -41,7 +41,6 @@ __attribute__((noinline)) int sp_plain_ask(void)
 	s->query.proto = s->key.proto;
 	/* Only echo requests begin ICMP flows. */
 	s->query.icmp = s->key.proto == SP_PROTO_ICMP ? SP_ICMP_ECHO << 8 : SP_ICMP6_ECHO << 8;
-	s->query.place = 0; /* no tunnel */
 	s->query.now_ns = s->now_ns;
 	sp_policy_walk(&view, &s->query, &s->answer);
 	if (view.count && !sp_policy_count(view.base, s->generation, nodes_max))

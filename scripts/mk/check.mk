@@ -2,7 +2,7 @@
 CHECK_CFLAGS := -std=gnu17 $(DEFS) $(INC)
 
 # CHECK="layers sizes" runs only those; see scripts/check/ for the names.
-check: $(BUILD)/gen/gateway.skel.h ## format, layers, sizes, words, headers, scripts, documentation
+check: $(BUILD)/gen/gateway.skel.h $(BUILD)/gen/trace.skel.h ## format, layers, sizes, words, headers, scripts, documentation
 	$(Q)CC="$(CC)" CHECK_CFLAGS='$(CHECK_CFLAGS)' scripts/check/run $(CHECK)
 
 .PHONY: progrun lab

@@ -60,7 +60,7 @@ $(BUILD)/gen/version.h: version
 	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Objects that need the skeleton's header.
-$(call obj,dataplane): $(BUILD)/gen/gateway.skel.h
+$(call obj,dataplane): $(BUILD)/gen/gateway.skel.h $(BUILD)/gen/trace.skel.h
 
 $(BUILD)/sallyportd: $(call obj,daemon) $(LIBS)
 	$(call say,LINK,$@)

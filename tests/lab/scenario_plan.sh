@@ -17,7 +17,7 @@ GW_EXTRA='tests = (
 gw_config
 mkdir -p "$T/state"
 # A small disk of its own, seen by the gateway alone.
-at gw mount -t tmpfs -o size=256k,mode=755 tmpfs "$T/state" || exit 2
+at gw mount -t tmpfs -o size=8m,mode=755 tmpfs "$T/state" || exit 2
 gw_start || { lab_result; exit 1; }
 client_up 1
 client_up 2

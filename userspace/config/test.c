@@ -61,13 +61,15 @@ int sp_config_parse_target(const char *text, struct sp_config_target *ret_target
 static void read_as(struct sp_config_reader *r, const struct sp_config_field *field,
 		    config_setting_t *setting, void *object)
 {
-	const struct sp_config_name *name = sp_config_refer(r, setting, SP_SECTION_USER, "a user");
+	const struct sp_config_name *name =
+		sp_config_refer(r, setting, SP_SECTION_USER, "a user or zone");
 	struct sp_config_test *test = object;
 
 	if (!name)
 		return;
 	if (name->section != SP_SECTION_USER)
-		sp_config_mistake(r, setting, "found the group \"%s\", expected the name of a user",
+		sp_config_mistake(r, setting,
+				  "found the group \"%s\", expected the name of a user or zone",
 				  name->text);
 	else
 		test->user = name->index;

@@ -13,7 +13,7 @@ struct sp_config_target { /* one packet's destination */
 
 struct sp_config_test {
 	char *name;    /* or NULL */
-	uint32_t user; /* index in config->users */
+	uint32_t user; /* index in config->users: a user's or a zone's */
 	char *to;      /* as written */
 	struct sp_config_target target;
 	bool allow;    /* what is expected */

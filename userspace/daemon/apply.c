@@ -325,7 +325,7 @@ static int prepare(struct sp_daemon *daemon, struct sp_config *config, struct si
 		rc = sp_daemon_plan_policy(daemon, config, plan, ret_text);
 	/* The way back must not depend on the hour, so what was in force is not tested again. */
 	if (!rc && !config->is_tested)
-		rc = sp_daemon_test_policy(config, plan, ret_text);
+		rc = sp_daemon_test_policy(daemon, config, plan, ret_text);
 	if (rc)
 		return rc;
 	config->is_tested = true;

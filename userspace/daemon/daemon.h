@@ -69,12 +69,14 @@ struct sp_policy_plan {
 	struct sp_nat_pools *pools, *pools_kept; /* the engine's, and the daemon's copy */
 	struct sp_paths_pool_address *addresses;
 	uint32_t address_count;
+	uint32_t generation; /* whose half holds the image; 0: none does yet */
 };
 int sp_daemon_plan_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			  struct sp_policy_plan *ret_plan, char **ret_text);
-/* -EINVAL: some of the configuration's own tests failed. */
-int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
-			  char **ret_text);
+/* Fill the half not in force and ask it the configuration's own tests. -EINVAL: some failed. */
+int sp_daemon_fill_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan);
+int sp_daemon_test_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			  struct sp_policy_plan *plan, char **ret_text);
 int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			    struct sp_policy_plan *plan);
 /* Rules of the configuration in force that never decide, into the log. */

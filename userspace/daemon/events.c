@@ -122,6 +122,7 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 	sp_dataplane_drops_collect(daemon->dataplane, NULL);
 	sp_paths_tick(daemon->paths, sp_clock_now_ns());
 	sp_daemon_renew_policy(daemon);
+	sp_canary_tick(daemon);
 	sp_egress_tick(daemon);
 }
 

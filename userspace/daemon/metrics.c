@@ -143,6 +143,16 @@ static void add_workers(struct sp_metrics *m, struct sp_daemon *daemon)
 		    frames_free);
 }
 
+static void add_canary(struct sp_metrics *m, const struct sp_daemon *daemon)
+{
+	sp_metrics_family(m, "policy_canary_total", SP_METRIC_COUNTER,
+			  "Times that a packet of nobody was asked about and denied.");
+	sp_metrics_sample(m, (double)daemon->canary.runs, NULL);
+	sp_metrics_family(m, "policy_canary_failures_total", SP_METRIC_COUNTER,
+			  "Times that it was allowed: the gateway closed itself.");
+	sp_metrics_sample(m, (double)daemon->canary.failures, NULL);
+}
+
 static void add_records(struct sp_metrics *m, struct sp_daemon *daemon)
 {
 	static const struct {
@@ -212,6 +222,7 @@ char *sp_daemon_metrics(void *arg)
 	add_forward(&metrics, daemon);
 	add_workers(&metrics, daemon);
 	add_plain(&metrics, daemon);
+	add_canary(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
 	sp_egress_add_metrics(&metrics, daemon);
 	if (daemon->records)

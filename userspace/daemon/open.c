@@ -400,6 +400,8 @@ int sp_daemon_open(struct sp_daemon *daemon, const char *config_path, const char
 	    (rc = sp_engine_start(daemon->engine)))
 		return rc;
 	sp_daemon_watch(daemon);
+	if (daemon->canary.failures)
+		return -EPERM;
 	__atomic_store_n(&daemon->shared->gateway->open, 1, __ATOMIC_RELEASE);
 	return 0;
 }

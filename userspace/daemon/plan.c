@@ -241,7 +241,7 @@ static int make_plan(struct sp_daemon *daemon, struct sp_config *config, json_t 
 	if (!rc)
 		rc = sp_daemon_plan_policy(daemon, config, &policy, ret_text);
 	if (!rc)
-		rc = sp_daemon_test_policy(config, &policy, ret_text);
+		rc = sp_daemon_test_policy(daemon, config, &policy, ret_text);
 	if (!rc)
 		rc = judge_flows(daemon, config, &policy.image, plan);
 	sp_daemon_retire_users(daemon, daemon->config); /* the names that only config has */

@@ -172,16 +172,41 @@ void sp_daemon_warn_policy(const struct sp_daemon *daemon)
 	sp_policy_warnings_fini(&warnings);
 }
 
-/* The configuration's own tests, asked of the image that would be loaded. */
-int sp_daemon_test_policy(const struct sp_config *config, const struct sp_policy_plan *plan,
-			  char **ret_text)
+/* Nobody reads it: the workers have settled, and XDP goes by the generation word. */
+int sp_daemon_fill_policy(struct sp_daemon *daemon, struct sp_policy_plan *plan)
 {
-	struct sp_config_errors failures = {0};
-	struct sp_policy_view view;
+	struct sp_shared *shared = daemon->shared;
+	uint32_t generation = shared->gateway->generation + 1;
+	struct sp_policy_node *half =
+		shared->policy + (size_t)(generation & 1) * shared->policy_nodes_max;
 	int rc;
 
-	sp_policy_view_init(&view, plan->image.nodes, plan->image.count);
-	rc = sp_policy_test(config, sp_policy_judge_image, &view, sp_clock_now_ns(), &failures);
+	if (plan->generation == generation)
+		return 0;
+	rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
+	if (!rc)
+		plan->generation = generation;
+	return rc;
+}
+
+/* Asked of the program that will judge, in the half that it will read. */
+int sp_daemon_test_policy(struct sp_daemon *daemon, const struct sp_config *config,
+			  struct sp_policy_plan *plan, char **ret_text)
+{
+	struct sp_config_errors failures = {0};
+	int rc = sp_daemon_fill_policy(daemon, plan);
+	struct sp_judge judge = {daemon, plan->generation};
+
+	if (rc)
+		return rc;
+	rc = sp_canary_ask(daemon, plan->generation);
+	if (rc) {
+		*ret_text =
+			strdup("policy: refused: a packet of nobody would be allowed, or cannot "
+			       "be asked about");
+		return rc;
+	}
+	rc = sp_policy_test(config, sp_judge_policy, &judge, sp_clock_now_ns(), &failures);
 	if (rc == -EINVAL)
 		*ret_text = sp_daemon_mistakes(&failures);
 	sp_config_errors_fini(&failures);
@@ -215,15 +240,13 @@ void sp_policy_plan_fini(struct sp_policy_plan *plan)
 	*plan = (struct sp_policy_plan){0};
 }
 
-/* Fill the half nobody reads, let the workers take the pools, then flip the generation word. */
+/* The half is filled; let the workers take the pools, then flip the generation word. */
 int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *config,
 			    struct sp_policy_plan *plan)
 {
 	struct sp_shared *shared = daemon->shared;
 	uint32_t generation = shared->gateway->generation + 1;
-	struct sp_policy_node *half =
-		shared->policy + (size_t)(generation & 1) * shared->policy_nodes_max;
-	int rc = sp_policy_apply(&plan->image, generation, half, shared->policy_nodes_max);
+	int rc = sp_daemon_fill_policy(daemon, plan);
 
 	if (!rc)
 		rc = sp_paths_set_pool_addresses(daemon->paths, plan->addresses,
@@ -246,6 +269,7 @@ int sp_daemon_commit_policy(struct sp_daemon *daemon, const struct sp_config *co
 	__atomic_store_n(&shared->gateway->generation, generation, __ATOMIC_RELEASE);
 	daemon->compiled_ns = sp_clock_now_ns();
 	daemon->compiled_offset_ns = clock_offset_ns();
+	sp_canary_check(daemon);
 	sp_zones_retire(daemon, config);
 	sp_daemon_retire_paths(daemon, config);
 	return 0;

@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "crypto/aead_select.h"
 #include "daemon/reload.h"
+#include "daemon/trace.h"
 #include "dataplane/dataplane.h"
 #include "engine/engine.h"
 #include "history/history.h"
@@ -126,6 +127,8 @@ struct sp_daemon {
 	uint32_t path_cursor;
 	uint64_t compiled_ns;	    /* when the policy in force was */
 	int64_t compiled_offset_ns; /* of CLOCK_REALTIME from CLOCK_MONOTONIC then */
+
+	struct sp_canary_state canary;
 
 	struct sp_egress_state *egress;
 	struct sp_plain_sweep *plain; /* NULL: no interface with the role inside */

@@ -168,6 +168,7 @@ int sp_dataplane_open(const struct sp_dataplane_config *config, struct sp_datapl
 	r = sp_pins_commit(dp);
 	if (r < 0)
 		return r;
+	sp_trace_open(dp);
 	*ret_dp = TAKE_PTR(dp);
 	return 0;
 }
@@ -184,6 +185,7 @@ void sp_dataplane_close(struct sp_dataplane *dp)
 		if (dp->mapped[i])
 			munmap(dp->mapped[i], dp->mapped_bytes[i]);
 	}
+	sp_trace_close(dp);
 	bpf_object__close(dp->object);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);

@@ -74,6 +74,8 @@ struct sp_dataplane {
 	int lock_fd; /* the pin directory, locked: one process owns the maps */
 	bool adopted;
 	struct bpf_object *object;
+	struct bpf_object *trace;  /* NULL: the kernel refused it */
+	int trace_fds[2];	   /* by enum sp_trace_as, borrowed from trace */
 	int map_fds[SP_MAP_COUNT]; /* borrowed from object */
 	void *mapped[SP_MAP_COUNT];
 	size_t mapped_bytes[SP_MAP_COUNT];
@@ -111,6 +113,10 @@ int sp_pins_open(struct sp_dataplane *dp);    /* directories, lock, adoption int
 int sp_pins_commit(struct sp_dataplane *dp);  /* pin what is new, the mark of completeness last */
 int sp_pins_remove(const char *pin_dir);      /* every file, then the directories */
 bool sp_pins_fd_is(int fd, const char *kind); /* "map", "prog", "link" */
+
+/* trace.c. */
+void sp_trace_open(struct sp_dataplane *dp); /* says why when it cannot */
+void sp_trace_close(struct sp_dataplane *dp);
 
 /* attach.c. */
 void sp_attachments_close(struct sp_dataplane *dp); /* lets go; what is pinned goes on */

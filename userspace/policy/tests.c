@@ -17,11 +17,30 @@ int sp_policy_judge_image(void *view, const struct sp_policy_query *query,
 	return 0;
 }
 
-/* The user's first inner address of the family; none has the unspecified one. */
+static bool zone_source(const struct sp_config *config, const struct sp_config_test *test, bool v4,
+			struct sp_addr *ret_addr)
+{
+	for (uint32_t i = 0; i < config->zone_count; i++) {
+		const struct sp_config_zone *zone = &config->zones[i];
+
+		for (uint32_t p = 0; zone->user == test->user && p < zone->prefix_count; p++) {
+			if (sp_addr_is_v4(&zone->prefixes[p].addr) != v4)
+				continue;
+			*ret_addr = zone->prefixes[p].addr;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first inner address, or prefix of the zone, of the family; none has the unspecified one. */
 static struct sp_addr source_of(const struct sp_config *config, const struct sp_config_test *test)
 {
 	bool v4 = sp_addr_is_v4(&test->target.addr);
+	struct sp_addr addr;
 
+	if (zone_source(config, test, v4, &addr))
+		return addr;
 	for (uint32_t i = 0; i < config->peer_count; i++) {
 		const struct sp_config_peer *peer = &config->peers[i];
 

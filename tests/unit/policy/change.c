@@ -118,6 +118,38 @@ Test(policy_change, tests_fail_with_place_and_rule)
 	sp_policy_image_fini(&image);
 }
 
+static int keep_query(void *arg, const struct sp_policy_query *query,
+		      struct sp_policy_answer *ret_answer)
+{
+	*(struct sp_policy_query *)arg = *query;
+	*ret_answer = (struct sp_policy_answer){.action = SP_ACTION_ALLOW};
+	return 0;
+}
+
+Test(policy_change, a_zone_asks_from_its_prefix_of_the_family)
+{
+	struct sp_prefix nets[2];
+	struct sp_config_zone zone = {
+		.name = "app", .user = 1, .prefixes = nets, .prefix_count = 2};
+	struct sp_config config = config_of(NULL, 0);
+	struct sp_config_errors failures = {0};
+	struct sp_policy_query query;
+	struct sp_config_test test = asked(1, "tcp [2001:db8::7]:443", true, UINT32_MAX);
+
+	cr_assert_eq(sp_prefix_parse("10.50.0.0/24", &nets[0]), 0);
+	cr_assert_eq(sp_prefix_parse("fd00:50::/64", &nets[1]), 0);
+	config.zones = &zone;
+	config.zone_count = 1;
+	config.tests = &test;
+	config.test_count = 1;
+	cr_expect_eq(sp_policy_test(&config, keep_query, &query, 1, &failures), 0);
+	cr_expect_eq(query.user_id, users[1].id);
+	cr_expect(sp_addr_equal(&query.src, &nets[1].addr));
+	test = asked(1, "tcp 203.0.113.5:443", true, UINT32_MAX);
+	cr_expect_eq(sp_policy_test(&config, keep_query, &query, 1, &failures), 0);
+	cr_expect(sp_addr_equal(&query.src, &nets[0].addr));
+}
+
 static int judge_nobody(void *arg, const struct sp_policy_query *query,
 			struct sp_policy_answer *ret_answer)
 {
