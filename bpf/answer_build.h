@@ -65,10 +65,14 @@ SP_INLINE __u32 sp_answer_error(struct xdp_md *ctx, const struct sp_packet *p,
 		type_code = sp_icmp_time_exceeded(p->version == 4);
 	else if (plan->kind == SP_NOTICE_TOO_BIG)
 		type_code = sp_icmp_too_big(p->version == 4);
+	/* Linux 6.1 learns no lower bound from a comparison with zero. */
+	quoted--;
 	SP_OPAQUE(quoted);
-	if (quoted == 0 || quoted > SP_QUOTED_MAX || header > SP_IPV6_BYTES + SP_ICMP_BYTES ||
+	if (quoted >= SP_QUOTED_MAX || header > SP_IPV6_BYTES + SP_ICMP_BYTES ||
 	    sp_addr_is_v4(&plan->from) != (p->version == 4))
 		return 0;
+	quoted++;
+	SP_OPAQUE(quoted);
 	if (bpf_xdp_load_bytes(ctx, p->l3_off, a->ip + header, quoted))
 		return 0;
 	__builtin_memset(a->ip + header + quoted, 0, 4);
