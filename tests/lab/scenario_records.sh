@@ -85,6 +85,11 @@ check "by protocol: tcp" shows 'user user-c1' gw_cli who "${place% *}" --protoco
 check "by protocol: udp is nobody" shows '^nobody' gw_cli who "${place% *}" --protocol udp
 check "a port that nobody has: nobody, status 1" shows '^nobody: no flow is open that leaves as 192.0.2.1:1' gw_cli who 192.0.2.1:1
 check "no address: usage" shows 'expected ADDRESS:PORT' gw_cli who here
+asked() { socat -t 5 - "UNIX-CONNECT:$T/control.sock" <<<"$1"; }
+check "the socket, without a port: every port of the address" shows '"ok": ?true.*"port": ?0' \
+	asked '{"command": "who", "address": "192.0.2.1"}'
+check "the socket, a time beyond the end of time: refused" shows '"ok": ?false.*expected an address' \
+	asked '{"command": "who", "address": "192.0.2.1", "at_ms": 9223372036854775807, "span_ms": 9}'
 
 # ------------------------------------------------------------------ who, then
 sleep 1

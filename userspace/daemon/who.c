@@ -173,7 +173,7 @@ static int read_who(struct sp_daemon_question *q, struct sp_records_who *ret_who
 	struct sp_records_who who = {.port = (uint16_t)port, .max = ROWS_MAX};
 
 	if (!addr || sp_addr_parse(addr, &who.addr) || port < 0 || port > 65535 || at_ms < 0 ||
-	    span_ms < 0) {
+	    span_ms < 0 || at_ms >= INT64_MAX - span_ms) {
 		q->error = strdup("expected an address, a port from 0 to 65535, a time");
 		return -EINVAL;
 	}
@@ -210,10 +210,9 @@ static void run_who(struct sp_daemon_question *q)
 	if (!q->rc && is_now && !q->found_count)
 		ask_last(q, who, list);
 	if (!q->rc)
-		q->result = json_pack("{s:O, s:O, s:o, s:b, s:O, s:[]}", "address",
-				      json_object_get(q->request, "address"), "port",
-				      json_object_get(q->request, "port"), "at",
-				      sp_record_time(who.from_ms), "records",
+		q->result = json_pack("{s:O, s:i, s:o, s:b, s:O, s:[]}", "address",
+				      json_object_get(q->request, "address"), "port", (int)who.port,
+				      "at", sp_record_time(who.from_ms), "records",
 				      q->daemon->records != NULL, is_now ? "last" : "flows", list,
 				      is_now ? "flows" : "last");
 	json_decref(list);
