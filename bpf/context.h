@@ -19,7 +19,9 @@ struct sp_xdp {
 	enum sp_reason unasked; /* why a NAT port refuses it; NONE: not at one */
 	enum sp_direction direction;
 	__u32 out_slot; /* of SP_V_REDIRECT, in sp_devs */
+	__u32 mtu;	/* of SP_R_TOO_BIG: what would have passed */
 	bool handshake; /* a tunnel's handshake: the daemon's socket, at its rate */
+	bool rejects;	/* of SP_V_DROP: the rule tells the sender */
 	__u32 hit_id;	/* of the rule in meta */
 	struct sp_packet packet;
 	struct sp_meta meta; /* of SP_V_WORKER; of a drop: who and what rule, as far as known */

@@ -2,7 +2,6 @@
 /*
  * The stages without side effects: every map value that they are given is a copy, and what they
  * insert or delete stands in this CPU's scratch only. Included before any stage, by trace.bpf.c alone.
- *
  * What is only ever read is passed through by name; so is what a CPU has for itself, since the
  * loader gives this program's own maps of these types (dataplane/trace.c). A map that is new here is
  * copied too: nothing has to be done for it, unless a stage looks up again what it has just inserted.
@@ -102,6 +101,8 @@ SP_INLINE void *sp_dry_lookup(void *map, const void *key, __u32 type, __u32 byte
 		return sp_dry_gateway();
 	if (map == &sp_sources)
 		return sp_dry_source(key);
+	if (map == &sp_refusals)
+		return NULL; /* the policy is asked, however often it was */
 	if (sp_dry_is_read_only(map, type))
 		return sp_dry_real(map, key);
 	return sp_dry_copy(map, key, bytes / 8);

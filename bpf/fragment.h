@@ -7,13 +7,15 @@
 
 #include "sallyport/core/fragment.h"
 
-/* The key of a later fragment's flow: addresses as they are, the rest as its first one had it. */
+/*
+ * The key of a later fragment's flow: addresses as they are, the rest as its first one had it. It
+ * has not passed yet: sp_fragment_note tells the record.
+ */
 __attribute__((noinline)) int sp_fragment_follow(const struct sp_packet *p, __u64 now_ns,
 						 struct sp_flow_key *key)
 {
 	struct sp_scratch *s = sp_scratch_lookup();
 	struct sp_fragment *f;
-	enum sp_reason reason;
 
 	if (!p || !key || !s)
 		return SP_R_FRAGMENT;
@@ -24,10 +26,22 @@ __attribute__((noinline)) int sp_fragment_follow(const struct sp_packet *p, __u6
 	key->sport_be = f->sport_be;
 	key->dport_be = f->dport_be;
 	key->proto = f->proto;
-	reason = sp_fragment_check(f, p, now_ns);
-	if (reason == SP_R_NONE && sp_fragment_take(f, p))
+	return sp_fragment_check(f, p, now_ns);
+}
+
+/* A later one has passed; with the last of a datagram its record ends. */
+__attribute__((noinline)) int sp_fragment_pass(const struct sp_packet *p)
+{
+	struct sp_scratch *s = sp_scratch_lookup();
+	struct sp_fragment *f;
+
+	if (!p || !s)
+		return 0;
+	sp_fragment_key_of(p, &s->which);
+	f = bpf_map_lookup_elem(&sp_fragments, &s->which);
+	if (f && sp_fragment_take(f, p))
 		bpf_map_delete_elem(&sp_fragments, &s->which);
-	return reason;
+	return 0;
 }
 
 /* FRAGMENT: another datagram under this identification has not come to its end; both are lost. */
@@ -57,8 +71,12 @@ SP_INLINE enum sp_verdict sp_fragment_note(struct sp_xdp *x, const struct sp_flo
 {
 	enum sp_reason reason;
 
-	if (v == SP_V_DROP || x->packet.fragment != SP_FRAGMENT_FIRST)
+	if (v == SP_V_DROP || x->packet.fragment == SP_FRAGMENT_NONE)
 		return v;
+	if (x->packet.fragment == SP_FRAGMENT_LATER) {
+		sp_fragment_pass(&x->packet);
+		return v;
+	}
 	reason = sp_fragment_begin(&x->packet, x->now_ns, key);
 	return reason == SP_R_NONE ? v : sp_drop(x, reason);
 }

@@ -70,6 +70,28 @@ struct {
 	__type(value, struct sp_route_hop);
 } sp_route_lpm SEC(".maps");
 
+/* [hash of a flow's key] */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SP_REFUSAL_MAX);
+	__type(key, __u32);
+	__type(value, struct sp_refusal);
+} sp_refusals SEC(".maps");
+
+/* [0] */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_pace);
+} sp_plain_pace SEC(".maps");
+
+/* struct sp_decision, to the daemon */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SP_EVENT_BYTES);
+} sp_decisions SEC(".maps");
+
 /* struct sp_event, to the daemon */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -48,13 +48,15 @@ struct sp_plain {
 	__u32 user_id;
 	__u32 slot; /* of the inside interface */
 	__u32 generation;
+	__u32 rules_max;
 	__u32 route_seq;
 	__u32 paths; /* core/path.h: of the rule, then of the flow */
 	__u32 pool_id;
 	__u16 mtu;   /* of the inside interface */
 	__u8 mac[6]; /* the packet's link addresses */
 	__u8 own_mac[6];
-	__u8 pad[6];
+	__u8 rejects; /* 1: the rule that refuses says so to the sender */
+	__u8 pad[5];
 	struct sp_record record;
 	__u64 denied_ns; /* the last denial that was told */
 };

@@ -15,6 +15,8 @@ SP_INLINE struct sp_plain *sp_plain_open(const struct sp_xdp *x)
 	s->now_ns = x->now_ns;
 	s->query.place = 0; /* out of no tunnel */
 	s->generation = x->gateway->generation;
+	s->rules_max = x->gateway->rules_max;
+	s->rejects = 0;
 	s->user_id = SP_USER_NOBODY;
 	s->answer.rule_id = 0;
 	s->answer.hit_id = 0;
@@ -38,15 +40,17 @@ SP_INLINE enum sp_verdict sp_plain_drop(struct sp_xdp *x, const struct sp_plain 
 	x->meta.user_id = s->user_id;
 	x->meta.rule_id = s->answer.rule_id;
 	x->hit_id = s->answer.hit_id;
+	x->rejects = s->rejects;
 	return sp_drop(x, reason);
 }
 
-SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s, __u32 slot)
+SP_INLINE enum sp_verdict sp_plain_leave(struct sp_xdp *x, struct sp_plain *s,
+					 const struct sp_flow *flow, __u32 slot)
 {
 	enum sp_reason r = sp_packet_forward(x->ctx, &x->packet, &s->inner, &s->out);
 
 	if (r != SP_R_NONE)
-		return sp_drop(x, r);
+		return sp_drop_of(x, flow, r);
 	x->out_slot = slot;
 	return SP_V_REDIRECT;
 }
@@ -71,7 +75,10 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 			return sp_plain_drop(x, s, r);
 	}
 	if (x->packet.l3_bytes > flow->mtu)
-		return sp_drop_of(x, flow, SP_R_TOO_BIG);
+		if (x->packet.l3_bytes > flow->mtu) {
+			x->mtu = flow->mtu;
+			return sp_drop_of(x, flow, SP_R_TOO_BIG);
+		}
 	r = sp_flow_take(x, flow, false);
 	if (r != SP_R_NONE)
 		return sp_drop_of(x, flow, r);
@@ -85,7 +92,7 @@ SP_INLINE enum sp_verdict sp_plain_back(struct sp_xdp *x, const struct sp_flow_k
 	s->out.mss_max = sp_plain_mss(x, flow->mtu);
 	__builtin_memcpy(s->out.dmac, flow->mac, 6);
 	__builtin_memcpy(s->out.smac, flow->own_mac, 6);
-	return sp_plain_leave(x, s, flow->slot);
+	return sp_plain_leave(x, s, flow, flow->slot);
 }
 
 #endif

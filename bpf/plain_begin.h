@@ -4,8 +4,8 @@
 #define SP_BPF_PLAIN_BEGIN_H
 
 #include "plain_path.h"
-#include "plain_policy.h"
 #include "plain_pool.h"
+#include "plain_refusal.h"
 
 /* An address of ours, a tunnel's, or none of a zone's does not send from an inside interface. */
 SP_INLINE enum sp_reason sp_plain_source(struct sp_plain *s)
@@ -121,12 +121,12 @@ __attribute__((noinline)) int sp_plain_begin(void)
 	if (!s)
 		return SP_R_CLOSED;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	r = sp_plain_recall(s);
+	if (r != SP_R_NONE)
+		return r;
 	r = sp_plain_source(s);
-	if (r == SP_R_NONE) {
-		r = sp_plain_ask();
-		if (r != SP_R_NONE && r != SP_R_CLOSED)
-			sp_plain_tell_denied(s, r);
-	}
+	if (r == SP_R_NONE)
+		r = sp_plain_decide(s);
 	if (r == SP_R_NONE)
 		r = sp_plain_quota(s);
 	s->paths = s->answer.paths;

@@ -4,6 +4,7 @@
 #define SP_BPF_PLAIN_FORTH_H
 
 #include "plain_back.h"
+#include "plain_hits.h"
 #include "plain_path.h"
 
 /* A workload that moved to another link address is answered there. */
@@ -67,10 +68,13 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 		r = SP_R_TOO_BIG;
 	if (r == SP_R_NONE)
 		r = sp_flow_take(x, flow, true);
-	if (r != SP_R_NONE)
+	if (r != SP_R_NONE) {
+		x->mtu = s->hop.mtu;
 		return sp_drop_of(x, flow, r);
+	}
 	sp_plain_learn(s, flow);
 	sp_flow_count(x, &s->key, flow);
+	sp_hit_packet(s, flow->hit_id);
 	s->out.addr = flow->nat_addr;
 	s->out.port_be = flow->nat_port_be;
 	s->out.which = SP_REWRITE_SRC;
@@ -78,7 +82,7 @@ SP_INLINE enum sp_verdict sp_plain_forth(struct sp_xdp *x, struct sp_plain *s, s
 	s->out.mss_max = sp_plain_mss(x, s->hop.mtu);
 	__builtin_memcpy(s->out.dmac, s->hop.dmac, 6);
 	__builtin_memcpy(s->out.smac, s->hop.smac, 6);
-	return sp_plain_leave(x, s, s->hop.slot);
+	return sp_plain_leave(x, s, flow, s->hop.slot);
 }
 
 #endif

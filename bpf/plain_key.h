@@ -3,7 +3,8 @@
 #ifndef SP_BPF_PLAIN_KEY_H
 #define SP_BPF_PLAIN_KEY_H
 
-#include "plain.h"
+#include "fragment.h"
+#include "plain_policy.h"
 
 SP_INLINE bool sp_is_link_local4(const struct sp_addr *a)
 {
@@ -29,6 +30,21 @@ SP_INLINE enum sp_reason sp_plain_error_key(const struct sp_xdp *x, struct sp_pl
 	return SP_R_NONE;
 }
 
+/* A later fragment has the ports of its first one, if it comes from whom that came. */
+SP_INLINE enum sp_reason sp_plain_later_key(const struct sp_xdp *x, struct sp_plain *s)
+{
+	const struct sp_packet *p = &x->packet;
+	struct sp_flow_key key;
+	enum sp_reason r;
+
+	if (sp_plain_zone(x->iface->slot, &p->src) == SP_USER_NOBODY)
+		return SP_R_SPOOFED_SOURCE;
+	sp_packet_flow_key(p, &key);
+	r = sp_fragment_follow(p, x->now_ns, &key);
+	s->key = key;
+	return r;
+}
+
 /* The key by which a packet from inside is known, or why it can have none. */
 SP_INLINE enum sp_reason sp_plain_key(const struct sp_xdp *x, struct sp_plain *s)
 {
@@ -37,7 +53,9 @@ SP_INLINE enum sp_reason sp_plain_key(const struct sp_xdp *x, struct sp_plain *s
 
 	if (sp_is_link_local4(&p->dst))
 		return SP_R_UNSPECIFIED;
-	if (p->fragment != SP_FRAGMENT_NONE)
+	if (p->fragment == SP_FRAGMENT_LATER)
+		return sp_plain_later_key(x, s);
+	if (p->icmp_error && p->fragment == SP_FRAGMENT_FIRST)
 		return SP_R_FRAGMENT;
 	if (p->icmp_error)
 		return sp_plain_error_key(x, s);

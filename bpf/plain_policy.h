@@ -45,6 +45,7 @@ __attribute__((noinline)) int sp_plain_ask(void)
 	sp_policy_walk(&view, &s->query, &s->answer);
 	if (view.count && !sp_policy_count(view.base, s->generation, nodes_max))
 		return SP_R_CLOSED;
+	s->rejects = s->answer.action == SP_ACTION_REJECT;
 	return s->answer.action == SP_ACTION_ALLOW ? SP_R_NONE : s->answer.reason;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one exit: count, tell the daemon of drops, or put the metadata in front and hand over. XDP only. */
+/* The one exit: count, tell the daemon and the sender of drops, or hand over with metadata. XDP only. */
 #ifndef SP_BPF_STAGE_FINISH_H
 #define SP_BPF_STAGE_FINISH_H
 
+#include "answer.h"
 #include "context.h"
 
 #include "sallyport/core/pace.h"
@@ -71,13 +72,12 @@ SP_INLINE void sp_finish_tell(const struct sp_xdp *x, __u32 lane)
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-SP_INLINE int sp_finish_drop(const struct sp_xdp *x)
+SP_INLINE void sp_finish_drop(const struct sp_xdp *x)
 {
 	__u32 lane = bpf_get_smp_processor_id();
 
 	sp_finish_count(x, lane);
 	sp_finish_tell(x, lane);
-	return XDP_DROP;
 }
 
 /* XDP_DROP for the reason in x. */
@@ -139,7 +139,10 @@ SP_INLINE int sp_finish(struct sp_xdp *x, enum sp_verdict v)
 		action = sp_finish_worker(x);
 	else if (v == SP_V_REDIRECT)
 		action = sp_finish_redirect(x);
-	return action == XDP_DROP ? sp_finish_drop(x) : action;
+	if (action != XDP_DROP)
+		return action;
+	sp_finish_drop(x);
+	return sp_answer(x);
 }
 
 #endif

@@ -27,6 +27,8 @@ SP_INLINE enum sp_reason sp_plain_meet(const struct sp_xdp *x, struct sp_plain *
 {
 	if (x->packet.icmp_error)
 		return SP_R_ICMP_UNMATCHED;
+	if (x->packet.fragment == SP_FRAGMENT_LATER)
+		return SP_R_FRAGMENT; /* its first one's flow has ended */
 	if (sp_has_icmp(&x->packet) && s->key.dport_be)
 		return SP_R_NO_FLOW; /* an echo reply */
 	return sp_plain_begin();
@@ -78,7 +80,7 @@ SP_INLINE enum sp_verdict sp_plain(struct sp_xdp *x)
 	__builtin_memcpy(s->mac, eth + 6, 6);
 	flow = bpf_map_lookup_elem(&sp_flows, &s->key);
 	if (flow && flow->kind == SP_FLOW_PLAIN && flow->side == SP_FLOW_REPLY)
-		return sp_plain_across(x, s, flow);
+		return sp_fragment_note(x, &s->key, sp_plain_across(x, s, flow));
 	if (!sp_plain_knows(x, s, flow)) {
 		r = sp_plain_meet(x, s);
 		if (r != SP_R_NONE)
@@ -87,7 +89,7 @@ SP_INLINE enum sp_verdict sp_plain(struct sp_xdp *x)
 		if (!flow)
 			return sp_drop(x, SP_R_NO_FLOW);
 	}
-	return sp_plain_forth(x, s, flow);
+	return sp_fragment_note(x, &s->key, sp_plain_forth(x, s, flow));
 }
 
 #endif

@@ -89,6 +89,9 @@ SP_INLINE enum sp_verdict sp_reply(struct sp_xdp *x)
 
 	if (!s)
 		return sp_drop(x, SP_R_CLOSED);
+	/* What a workload sends elsewhere asks for no answer's flow. */
+	if (!x->local && !(x->roles & SP_ROLE_EGRESS))
+		return SP_V_NEXT;
 	if (x->handshake ||
 	    (x->local && x->local->kind != SP_LOCAL_POOL && x->local->kind != SP_LOCAL_SHARED))
 		return SP_V_NEXT;

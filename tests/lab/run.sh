@@ -6,7 +6,7 @@ dir=$(cd "$(dirname "$0")" && pwd)
 [ "$(id -u)" -eq 0 ] || { echo "the lab needs root" >&2 && exit 2; }
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
-	names=(core core_offload plain siege input paths egress why limits reload rules plan roaming restart records keys mtu fragments hairpin
+	names=(core core_offload plain plain_rules siege input paths egress why limits reload rules plan roaming restart records keys mtu fragments hairpin
 		remove former ports site strangers many)
 fi
 out=$(mktemp)

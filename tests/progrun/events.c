@@ -165,14 +165,14 @@ Test(events_plain, a_denial_names_zone_and_rule_and_the_default_has_none)
 		struct frame in = frame_of(&s);
 		const struct sp_drop_event *e;
 
-		put_policy(gateway->generation, DENY, 0);
+		reload(DENY, 0);
 		policy[(gateway->generation & 1) * POLICY_NODES + DENY].rule.hit_id = HIT;
 		e = only_event(&in, SP_DIR_UP, SP_R_POLICY_DENY);
 		cr_expect_eq(e->user_id, USER);
 		cr_expect_eq(e->rule_id, 2);
 		cr_expect_eq(e->hit_id, HIT);
 		expect_ends(e, workload(f), 40000, f->remote, 443);
-		put_policy(gateway->generation, NOTHING, 0);
+		reload(NOTHING, 0);
 		e = only_event(&in, SP_DIR_UP, SP_R_POLICY_DEFAULT);
 		cr_expect_eq(e->user_id, USER);
 		cr_expect_eq(e->rule_id, 0);

@@ -7,6 +7,8 @@
 
 #include "progrun/progrun.h"
 
+#define ANSWERED 0x100 /* an action: dropped, and sent back as its own answer */
+
 struct outcome {
 	uint32_t action;
 	struct sp_meta meta; /* of a redirect */
@@ -61,10 +63,11 @@ static inline struct outcome expect(const struct frame *f, uint32_t action,
 {
 	int cell = (int)(direction * (SP_DROP_STRIDE / 4) + reason);
 	struct sp_drop_cell before = drops_of(cell), all = drops_of(-1), after;
-	uint64_t drops = action == XDP_DROP;
+	uint64_t drops = action == XDP_DROP || action == ANSWERED;
 	uint64_t start_ns = now_ns();
 	struct outcome o = progrun(f);
 
+	action = action == ANSWERED ? XDP_REDIRECT : action;
 	after = drops_of(cell);
 	if (o.action != action || after.packets != before.packets + drops)
 		for (int i = 0; i < SP_DROP_STRIDE; i++)
@@ -73,7 +76,7 @@ static inline struct outcome expect(const struct frame *f, uint32_t action,
 					    drops_of(i).packets);
 	cr_assert_eq(o.action, action, "%s: action %u, not %u", row, o.action, action);
 	cr_assert_eq(drops_of(-1).packets, all.packets + drops, "%s: drops counted", row);
-	if (action == XDP_DROP) {
+	if (drops) {
 		cr_assert_eq(after.packets, before.packets + 1, "%s: another reason", row);
 		cr_assert_eq(after.bytes, before.bytes + f->n, "%s: bytes", row);
 		cr_assert_geq(after.last_ns, start_ns, "%s: time", row);

@@ -10,7 +10,8 @@ enum how {
 	TO_WORKER,
 	CARRIED,
 	FORTH,
-	BACK
+	BACK,
+	ANSWERED_BACK /* dropped, and its sender may be told */
 };
 
 struct fate {
@@ -59,14 +60,19 @@ static inline enum sp_reason follow(const struct seen *s, struct sp_flow_key *k)
 	k->sport_be = htons(r->sport);
 	k->dport_be = htons(r->dport);
 	k->proto = (uint8_t)r->proto;
-	if (s->begins < r->first)
-		return SP_R_FRAGMENT_TINY;
+	return s->begins < r->first ? SP_R_FRAGMENT_TINY : SP_R_NONE;
+}
+
+/* It has: with the last of a datagram its record ends. */
+static inline void follow_passed(const struct seen *s)
+{
+	struct model_record *r = model_record(s);
+
 	if (!s->more)
 		r->total = ends(s);
 	r->passed += ends(s) - s->begins;
 	if (r->total && r->passed >= r->total)
 		forget_record(r);
-	return SP_R_NONE;
 }
 
 /* A first fragment has passed: the later ones may. Another datagram's of that name: neither. */
@@ -92,6 +98,14 @@ static inline enum sp_reason remember(const struct seen *s, const struct sp_flow
 		r = &lab.records[lab.record_count++];
 	*r = fresh;
 	return SP_R_NONE;
+}
+
+/* What passed by its flow, known by k; or why it does not pass after all. */
+static inline enum sp_reason note(const struct seen *s, const struct sp_flow_key *k)
+{
+	if (s->piece == LATER)
+		follow_passed(s);
+	return s->piece == FIRST ? remember(s, k) : SP_R_NONE;
 }
 
 /* By which key an answer's flow is known. */

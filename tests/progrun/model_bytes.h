@@ -114,4 +114,18 @@ static inline bool same_sums(const uint8_t *a, const uint8_t *b, const struct se
 	return (words(a, l4, stop) + pseudo_a) % 65535 == (words(b, l4, stop) + pseudo_b) % 65535;
 }
 
+/* RFC 1812 4.3.2.7, RFC 4443 2.4 (e) */
+static inline bool may_be_told(const struct frame *f, const struct seen *s)
+{
+	bool query = !has_icmp(s) || is_request(s) || is_reply(s);
+
+	for (int i = 0; i < 2; i++) {
+		const uint8_t *a = i ? s->src : s->dst;
+
+		if (is_multicast(a) || is_empty(a) || is_own(a) || (is_v4(a) && a[12] >= 224))
+			return false;
+	}
+	return s->piece != LATER && !s->error && query && !((f->b[0] | f->b[6]) & 1);
+}
+
 #endif

@@ -6,7 +6,7 @@
 #include "progrun/model_bytes.h"
 
 static struct {
-	uint64_t frames, passed, workers, carried, forwarded, reasons[SP_R_COUNT];
+	uint64_t frames, told, passed, workers, carried, forwarded, reasons[SP_R_COUNT];
 } met;
 
 static inline void tell(const struct frame *f, const struct outcome *o, const struct fate *fate,
@@ -89,6 +89,24 @@ static inline void compare_meta(const struct frame *f, const struct outcome *o,
 		tell(f, o, fate, "metadata of an answer");
 }
 
+/* Back to where it came from, as an ICMP error about it. */
+static inline void compare_told(const struct frame *f, const struct outcome *o,
+				const struct fate *fate)
+{
+	const struct seen *s = &fate->seen;
+	struct seen back = read_frame(o->b, o->n), quoted;
+
+	met.told++;
+	if (fate->how != ANSWERED_BACK || !may_be_told(f, s) || o->meta.magic ||
+	    memcmp(o->b, f->b + 6, 6) || memcmp(o->b + 6, f->b, 6))
+		tell(f, o, fate, "an answer");
+	if (back.wrong || !back.error || memcmp(back.dst, s->src, 16))
+		tell(f, o, fate, "answered to another");
+	quoted = read_quoted(o->b, &back);
+	if (quoted.wrong || memcmp(quoted.src, s->src, 16) || memcmp(quoted.dst, s->dst, 16))
+		tell(f, o, fate, "answered about another");
+}
+
 static inline void compare_frame(const struct frame *f)
 {
 	struct fate fate = model_frame(f->b, f->n);
@@ -99,7 +117,9 @@ static inline void compare_frame(const struct frame *f)
 	struct outcome o = progrun(f);
 
 	met.frames++;
-	if (o.action != (uint32_t)fate.action)
+	if (fate.action == XDP_DROP && o.action == XDP_REDIRECT)
+		compare_told(f, &o, &fate);
+	else if (o.action != (uint32_t)fate.action)
 		tell(f, &o, &fate, "verdict");
 	if (fate.action == XDP_DROP) {
 		met.reasons[fate.reason]++;

@@ -12,6 +12,17 @@ static inline struct fate refuse(enum sp_direction direction, enum sp_reason rea
 	return (struct fate){.action = XDP_DROP, .direction = direction, .reason = reason};
 }
 
+/* Its sender may be told: at a rate, so it need not be. */
+static inline struct fate refuse_aloud(const struct seen *s, enum sp_direction direction,
+				       enum sp_reason reason)
+{
+	return (struct fate){.action = XDP_DROP,
+			     .direction = direction,
+			     .reason = reason,
+			     .how = ANSWERED_BACK,
+			     .seen = *s};
+}
+
 /* An answer is carried to its worker, or forwarded to the workload. */
 static inline struct fate carry(const struct seen *s, const struct seen *quoted,
 				const struct sp_flow_key *k, const struct model_flow *f)
@@ -24,10 +35,10 @@ static inline struct fate carry(const struct seen *s, const struct seen *quoted,
 	enum sp_reason wrong;
 
 	if (f->plain && s->end - s->l3 > MODEL_INSIDE_MTU)
-		return refuse(SP_DIR_DOWN, SP_R_TOO_BIG);
+		return refuse_aloud(s, SP_DIR_DOWN, SP_R_TOO_BIG);
 	if (f->plain && s->ttl < 2)
-		return refuse(SP_DIR_DOWN, SP_R_TTL_EXPIRED);
-	wrong = s->piece == FIRST ? remember(s, k) : SP_R_NONE;
+		return refuse_aloud(s, SP_DIR_DOWN, SP_R_TTL_EXPIRED);
+	wrong = note(s, k);
 	return wrong ? refuse(SP_DIR_DOWN, wrong) : fate;
 }
 
@@ -75,9 +86,11 @@ static inline enum sp_reason depart_key(const uint8_t *b, const struct seen *s,
 {
 	if (is_v4(s->dst) && s->dst[12] == 169 && s->dst[13] == 254)
 		return SP_R_UNSPECIFIED;
-	if (s->piece != WHOLE)
-		return SP_R_FRAGMENT;
 	*k = key_of(s, false);
+	if (s->piece == LATER)
+		return is_zone(s->src) ? follow(s, k) : SP_R_SPOOFED_SOURCE;
+	if (s->error && s->piece == FIRST)
+		return SP_R_FRAGMENT;
 	if (!s->error)
 		return s->proto == 6 || s->proto == 17 || is_request(s) || is_reply(s)
 			       ? SP_R_NONE
@@ -96,6 +109,8 @@ static inline enum sp_reason stranger(const struct seen *s, const struct sp_flow
 {
 	if (s->error)
 		return SP_R_ICMP_UNMATCHED;
+	if (s->piece == LATER)
+		return SP_R_FRAGMENT;
 	if (has_icmp(s) && k->dport_be)
 		return SP_R_NO_FLOW;
 	if (!is_zone(s->src))
@@ -119,8 +134,11 @@ static inline struct fate depart(const uint8_t *b, const struct seen *s)
 	if (s->error && !is_zone(s->src))
 		return refuse(SP_DIR_UP, SP_R_SPOOFED_SOURCE);
 	if (s->end - s->l3 > EGRESS_MTU)
-		return refuse(SP_DIR_UP, SP_R_TOO_BIG);
-	return s->ttl < 2 ? refuse(SP_DIR_UP, SP_R_TTL_EXPIRED) : fate;
+		return refuse_aloud(s, SP_DIR_UP, SP_R_TOO_BIG);
+	if (s->ttl < 2)
+		return refuse_aloud(s, SP_DIR_UP, SP_R_TTL_EXPIRED);
+	wrong = note(s, &k);
+	return wrong ? refuse(SP_DIR_UP, wrong) : fate;
 }
 
 #endif

@@ -290,5 +290,6 @@ Test(mutants, each_meets_the_verdict_and_the_bytes_of_the_model, .timeout = 7200
 	cr_assert_gt(met.workers, frames / 200);
 	cr_assert_gt(met.carried, frames / 200);
 	cr_assert_gt(met.forwarded, frames / 200);
+	cr_assert_gt(met.told, 100);
 	cr_assert_geq(reasons, 20);
 }

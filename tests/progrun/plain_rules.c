@@ -186,8 +186,7 @@ Test(plain_rules, echo_requests_are_asked_about_by_their_type)
 	}
 }
 
-/* XDP sends no answer: who is rejected hears nothing, but is refused all the same. */
-Test(plain_rules, a_rejection_is_a_denial)
+Test(plain_rules, a_rejection_is_a_denial_that_is_told)
 {
 	for (const struct family *f = families; f < families + 2; f++) {
 		struct spec s = plain_spec(f, 1, KEPT_PORT);
@@ -195,6 +194,6 @@ Test(plain_rules, a_rejection_is_a_denial)
 
 		put_policy(gateway->generation, DENY, 0);
 		half_in_force()[DENY].rule.action = SP_ACTION_REJECT;
-		expect_drop(&up, SP_DIR_UP, SP_R_POLICY_DENY, f->name);
+		(void)expect(&up, ANSWERED, SP_DIR_UP, SP_R_POLICY_DENY, f->name);
 	}
 }

@@ -27,6 +27,7 @@
 #ifndef POLICY_NODES
 #define POLICY_NODES 32
 #endif
+#define RULES  8 /* with counters */
 #define TUNNEL (SP_ROLE_TUNNEL | SP_ROLE_EGRESS)
 
 /* One for each process: criterion forks for every test. */
@@ -36,6 +37,7 @@ static struct sp_user *users;
 static struct sp_bucket *buckets;
 static struct sp_drop_cell *lanes;
 static struct sp_policy_node *policy; /* two halves of POLICY_NODES */
+static struct sp_rule_hit *hits;      /* lanes of RULES + 1 cells */
 
 #define MAP_FD(name) bpf_map__fd(skel->maps.name)
 
@@ -116,6 +118,7 @@ static void progrun_open(void)
 	bpf_map__set_max_entries(skel->maps.sp_ports, 64);
 	bpf_map__set_max_entries(skel->maps.sp_policy, 2 * POLICY_NODES);
 	bpf_map__set_max_entries(skel->maps.sp_drop_lanes, (uint32_t)cpus * SP_DROP_STRIDE);
+	bpf_map__set_max_entries(skel->maps.sp_rule_hits, (uint32_t)cpus * (RULES + 1));
 	bpf_map__set_max_entries(skel->maps.sp_drop_paces, (uint32_t)cpus * SP_PACE_STRIDE);
 	bpf_map__set_max_entries(skel->maps.sp_forward_lanes, (uint32_t)cpus * SP_FORWARD_STRIDE);
 	cr_assert_eq(gateway_bpf__load(skel), 0, "the verifier refuses the program");
@@ -125,8 +128,10 @@ static void progrun_open(void)
 	lanes = map_shared(skel->maps.sp_drop_lanes,
 			   (size_t)cpus * SP_DROP_STRIDE * sizeof(*lanes));
 	policy = map_shared(skel->maps.sp_policy, 2 * POLICY_NODES * sizeof(*policy));
+	hits = map_shared(skel->maps.sp_rule_hits, (size_t)cpus * (RULES + 1) * sizeof(*hits));
 	gateway->abi = SP_ABI_VERSION;
 	gateway->policy_nodes_max = POLICY_NODES;
+	gateway->rules_max = RULES;
 	gateway->open = 1;
 	gateway->generation = 5;
 	gateway->handshake_cost_ns = 50000000;

@@ -40,6 +40,14 @@ static void compare_nat(const struct frame *in, const struct outcome *o,
 		cr_assert_neq(get16(o->b + at), get16(in->b + at), "%s: port", row);
 }
 
+/* A drop whose sender is told comes back to him. */
+static bool is_told(const struct frame *f, const struct sp_trace *said, const struct outcome *o)
+{
+	return said->verdict == SP_V_DROP && o->action == XDP_REDIRECT &&
+	       (said->reason == SP_R_TTL_EXPIRED || said->reason == SP_R_TOO_BIG) &&
+	       !memcmp(o->b, f->b + 6, 6);
+}
+
 /* One frame: asked, then sent. */
 static struct sp_trace compare(const struct frame *f, const char *row)
 {
@@ -52,8 +60,9 @@ static struct sp_trace compare(const struct frame *f, const char *row)
 	for (int i = 0; i < SP_DROP_STRIDE; i++)
 		before[i] = drops_of(i);
 	o = progrun(f);
-	cr_assert_eq(o.action, action_of(said.verdict), "%s: action %u, said verdict %u reason %u",
-		     row, o.action, said.verdict, said.reason);
+	cr_assert(o.action == action_of(said.verdict) || is_told(f, &said, &o),
+		  "%s: action %u, said verdict %u reason %u", row, o.action, said.verdict,
+		  said.reason);
 	cr_assert_eq(reason_of(before), said.reason, "%s: reason %u, said %u", row,
 		     reason_of(before), said.reason);
 	if (said.verdict == SP_V_REDIRECT && said.has_nat && said.direction == SP_DIR_UP)

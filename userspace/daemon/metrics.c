@@ -8,6 +8,7 @@
 #include "daemon/egress.h"
 #include "daemon/records.h"
 #include "dataplane/drops.h"
+#include "dataplane/plain.h"
 #include "observe/metrics.h"
 #include "observe/reasons.h"
 
@@ -184,6 +185,29 @@ static void add_handshakes(struct sp_metrics *m, struct sp_daemon *daemon)
 	}
 }
 
+/* What XDP owed to the daemon and to workloads. */
+static void add_plain(struct sp_metrics *m, struct sp_daemon *daemon)
+{
+	static const char *const kinds[SP_NOTICE_KINDS] = {[SP_NOTICE_REJECT] = "reject",
+							   [SP_NOTICE_TIME] = "time_exceeded",
+							   [SP_NOTICE_TOO_BIG] = "too_big"};
+	struct sp_pace pace;
+
+	if (sp_dataplane_plain_pace(daemon->dataplane, &pace))
+		return;
+	sp_metrics_family(m, "plain_log_lost_total", SP_METRIC_COUNTER,
+			  "Decisions about workloads with a log mark that were not written.");
+	sp_metrics_sample(m, (double)pace.log_lost, NULL);
+	sp_metrics_family(m, "plain_answers_total", SP_METRIC_COUNTER,
+			  "Dropped packets whose sender was told.");
+	for (int k = 1; k < SP_NOTICE_KINDS; k++)
+		sp_metrics_sample(m, (double)pace.answers[k], "kind=\"%s\"", kinds[k]);
+	sp_metrics_family(m, "plain_answers_lost_total", SP_METRIC_COUNTER,
+			  "Answers that were above their rate.");
+	for (int k = 1; k < SP_NOTICE_KINDS; k++)
+		sp_metrics_sample(m, (double)pace.answers_lost[k], "kind=\"%s\"", kinds[k]);
+}
+
 char *sp_daemon_metrics(void *arg)
 {
 	struct sp_daemon *daemon = arg;
@@ -197,6 +221,7 @@ char *sp_daemon_metrics(void *arg)
 	add_events(&metrics, daemon);
 	add_forward(&metrics, daemon);
 	add_workers(&metrics, daemon);
+	add_plain(&metrics, daemon);
 	add_canary(&metrics, daemon);
 	add_handshakes(&metrics, daemon);
 	sp_egress_add_metrics(&metrics, daemon);

@@ -11,6 +11,7 @@
 #include "daemon/egress.h"
 #include "daemon/records.h"
 #include "dataplane/plain.h"
+#include "engine/engine.h"
 #include "sallyport/core/addr.h"
 #include "sallyport/core/flow.h"
 
@@ -247,6 +248,20 @@ static void on_event(const struct sp_event *event, void *arg)
 		sp_paths_resolve(daemon->paths, event->ifindex, &event->addr);
 }
 
+static void on_decision(const struct sp_decision *d, void *arg)
+{
+	const struct sp_engine_event event = {.kind = SP_EVENT_RULE,
+					      .key = d->key,
+					      .user_id = d->user_id,
+					      .rule_id = d->rule_id,
+					      .hit_id = d->hit_id,
+					      .action = d->action,
+					      .shadow = d->shadow != 0};
+
+	if (d->action <= SP_ACTION_REJECT)
+		sp_rule_log(arg, &event);
+}
+
 static bool has_inside(const struct sp_daemon *daemon)
 {
 	for (uint32_t i = 0; i < daemon->iface_count; i++) {
@@ -259,6 +274,8 @@ static bool has_inside(const struct sp_daemon *daemon)
 /* Before the engine: it decides into how many slices port ranges are cut. */
 int sp_plain_open(struct sp_daemon *daemon)
 {
+	static const struct sp_plain_upcalls upcalls = {.on_event = on_event,
+							.on_decision = on_decision};
 	struct sp_gateway *gateway = daemon->shared->gateway;
 	uint32_t slices = daemon->workers + has_inside(daemon);
 
@@ -275,7 +292,7 @@ int sp_plain_open(struct sp_daemon *daemon)
 	if (!daemon->plain)
 		return -ENOMEM;
 	daemon->plain->daemon = daemon;
-	return sp_dataplane_events_open(daemon->dataplane, on_event, daemon);
+	return sp_dataplane_events_open(daemon->dataplane, &upcalls, daemon);
 }
 
 void sp_plain_close(struct sp_daemon *daemon)

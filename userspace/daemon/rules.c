@@ -199,7 +199,7 @@ static const char *rule_name(const struct sp_config *config, uint32_t rule_id, u
 	return "gone";
 }
 
-/* The pace is the workers': 200 lines a second each. */
+/* The pace is the workers' and XDP's: 200 lines a second for each worker and CPU. */
 void sp_rule_log(struct sp_daemon *daemon, const struct sp_engine_event *event)
 {
 	static const char *const actions[] = {

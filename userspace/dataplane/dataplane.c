@@ -106,6 +106,7 @@ static void publish_gateway(struct sp_dataplane *dp)
 
 	gateway->workers = dp->config.workers;
 	gateway->policy_nodes_max = dp->config.policy_nodes_max;
+	gateway->rules_max = dp->config.rules_max;
 	gateway->drop_lane_first_worker = (uint32_t)libbpf_num_possible_cpus();
 	gateway->started_ns = sp_clock_now_ns();
 	if (!dp->adopted)

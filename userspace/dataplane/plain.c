@@ -2,6 +2,7 @@
 #include "dataplane/plain.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/state.h"
@@ -227,19 +228,30 @@ static int on_sample(void *ctx, void *data, size_t bytes)
 	struct sp_dataplane *dp = ctx;
 
 	if (bytes >= sizeof(struct sp_event))
-		dp->on_event(data, dp->on_event_arg);
+		dp->plain_upcalls.on_event(data, dp->plain_arg);
 	return 0;
 }
 
-int sp_dataplane_events_open(struct sp_dataplane *dp,
-			     void (*cb)(const struct sp_event *event, void *arg), void *arg)
+static int on_decision(void *ctx, void *data, size_t bytes)
+{
+	struct sp_dataplane *dp = ctx;
+
+	if (bytes >= sizeof(struct sp_decision))
+		dp->plain_upcalls.on_decision(data, dp->plain_arg);
+	return 0;
+}
+
+int sp_dataplane_events_open(struct sp_dataplane *dp, const struct sp_plain_upcalls *upcalls,
+			     void *arg)
 {
 	if (dp->events)
 		return -EALREADY;
-	dp->on_event = cb;
-	dp->on_event_arg = arg;
+	dp->plain_upcalls = *upcalls;
+	dp->plain_arg = arg;
 	dp->events = ring_buffer__new(dp->map_fds[SP_MAP_EVENTS], on_sample, dp, NULL);
-	return dp->events ? 0 : -errno;
+	if (!dp->events)
+		return -errno;
+	return ring_buffer__add(dp->events, dp->map_fds[SP_MAP_DECISIONS], on_decision, dp);
 }
 
 int sp_dataplane_event_fd(struct sp_dataplane *dp)
@@ -252,6 +264,35 @@ int sp_dataplane_events(struct sp_dataplane *dp)
 	int r = ring_buffer__consume(dp->events);
 
 	return r < 0 ? r : 0;
+}
+
+static void add_pace(struct sp_pace *sum, const struct sp_pace *lane)
+{
+	sum->log_lost += lane->log_lost;
+	for (int k = 0; k < SP_NOTICE_KINDS; k++) {
+		sum->answers[k] += lane->answers[k];
+		sum->answers_lost[k] += lane->answers_lost[k];
+	}
+}
+
+int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct sp_pace *lanes =
+		cpus > 0 ? calloc((size_t)cpus, sizeof(*lanes)) : NULL;
+	struct sp_pace sum = {0};
+	uint32_t zero = 0;
+	int r;
+
+	if (!lanes)
+		return -ENOMEM;
+	r = bpf_map_lookup_elem(dp->map_fds[SP_MAP_PLAIN_PACE], &zero, lanes);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < cpus; i++)
+		add_pace(&sum, &lanes[i]);
+	*ret_sum = sum;
+	return 0;
 }
 
 /* libbpf stops at a negative answer, with that sample consumed. */

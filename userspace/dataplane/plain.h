@@ -54,11 +54,17 @@ int sp_dataplane_port_step(struct sp_dataplane *dp, struct sp_port_walk *walk,
 int sp_dataplane_plain_remove(struct sp_dataplane *dp, const struct sp_flow_key *original,
 			      const struct sp_flow_key *reply);
 
-/* What XDP asks for. The descriptor is readable when something waits; events goes to cb. */
+/* What XDP asks for and tells. The descriptor is readable when something waits. Both mandatory. */
+struct sp_plain_upcalls {
+	void (*on_event)(const struct sp_event *event, void *arg);
+	void (*on_decision)(const struct sp_decision *decision, void *arg);
+};
 int sp_dataplane_event_fd(struct sp_dataplane *dp);
 int sp_dataplane_events(struct sp_dataplane *dp);
-int sp_dataplane_events_open(struct sp_dataplane *dp,
-			     void (*cb)(const struct sp_event *event, void *arg), void *arg);
+int sp_dataplane_events_open(struct sp_dataplane *dp, const struct sp_plain_upcalls *upcalls,
+			     void *arg);
+/* Sums over all CPUs; the times mean nothing. */
+int sp_dataplane_plain_pace(struct sp_dataplane *dp, struct sp_pace *ret_sum);
 
 /* Plain flows that began, ended or were denied. Nobody is woken: look often. The number, at most max. */
 int sp_dataplane_records_open(struct sp_dataplane *dp,

@@ -43,6 +43,8 @@ static const struct {
 	[SP_MAP_ROUTE_LPM] = {"sp_route_lpm", sizeof(struct sp_lpm_key),
 			      sizeof(struct sp_route_hop)},
 	[SP_MAP_EVENTS] = {"sp_events", 0, 0},
+	[SP_MAP_DECISIONS] = {"sp_decisions", 0, 0},
+	[SP_MAP_PLAIN_PACE] = {"sp_plain_pace", 4, sizeof(struct sp_pace)},
 	[SP_MAP_RECORDS] = {"sp_records", 0, 0},
 	[SP_MAP_DROP_EVENTS] = {"sp_drop_events", 0, 0},
 	[SP_MAP_DROP_PACES] = {"sp_drop_paces", 4, sizeof(struct sp_drop_pace)},

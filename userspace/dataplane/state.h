@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/drops.h"
-#include "sallyport/abi/plain.h"
+#include "dataplane/plain.h"
 #include "sallyport/abi/record.h"
 
 enum sp_map_id {
@@ -44,6 +44,8 @@ enum sp_map_id {
 	SP_MAP_PORTS,
 	SP_MAP_ROUTE_LPM,
 	SP_MAP_EVENTS,
+	SP_MAP_DECISIONS,
+	SP_MAP_PLAIN_PACE,
 	SP_MAP_RECORDS,
 	SP_MAP_DROP_EVENTS,
 	SP_MAP_DROP_PACES,
@@ -81,9 +83,9 @@ struct sp_dataplane {
 	_Atomic uint64_t inner_seq; /* changes of sp_inner */
 	struct sp_attachment attachments[SP_IFACE_MAX];
 	struct sp_drop_totals drops_published;
-	struct ring_buffer *events; /* sp_events */
-	void (*on_event)(const struct sp_event *event, void *arg);
-	void *on_event_arg;
+	struct ring_buffer *events; /* sp_events and sp_decisions */
+	struct sp_plain_upcalls plain_upcalls;
+	void *plain_arg;
 	struct ring_buffer *records; /* sp_records */
 	void (*on_record)(const struct sp_record *record, void *arg);
 	void *on_record_arg;

@@ -59,6 +59,8 @@ static int on_address(const struct nlmsghdr *nlh, void *paths)
 	if (!sp_attr_addr(attrs.at[IFA_LOCAL], msg->ifa_family, &address.addr))
 		address.addr = network;
 	find_broadcast(msg, &network, &address);
+	address.is_global = msg->ifa_scope < RT_SCOPE_LINK;
+	address.ifindex = msg->ifa_index;
 	if (add_address(p, &address) < 0)
 		sp_log_limited(&limit, SP_LOG_ERROR,
 			       "paths: failed to keep an address: more than %d in this namespace",
@@ -205,6 +207,45 @@ static const struct local_entry *find_entry(const struct local_set *set,
 			  : NULL;
 }
 
+/* What errors about packets of this link's come from: the first global address, else any. */
+static struct sp_addr choose_source(const struct sp_paths *p, uint32_t ifindex, bool v4)
+{
+	struct sp_addr chosen = {0};
+	bool found = false;
+
+	for (uint32_t i = 0; i < p->address_count; i++) {
+		const struct sp_address *a = &p->addresses[i];
+
+		if (a->ifindex != ifindex || sp_addr_is_v4(&a->addr) != v4 ||
+		    (found && !a->is_global))
+			continue;
+		chosen = a->addr;
+		found = true;
+		if (a->is_global)
+			break;
+	}
+	return chosen;
+}
+
+static int publish_sources(struct sp_paths *p)
+{
+	int r = 0;
+
+	for (int i = 0; i < SP_IFACE_MAX && r == 0; i++) {
+		struct sp_link *link = &p->links[i];
+		struct sp_addr v4 = choose_source(p, link->ifindex, true);
+		struct sp_addr v6 = choose_source(p, link->ifindex, false);
+
+		if (!link->ifindex || (sp_addr_equal(&link->iface.addr4, &v4) &&
+				       sp_addr_equal(&link->iface.addr6, &v6)))
+			continue;
+		link->iface.addr4 = v4;
+		link->iface.addr6 = v6;
+		r = sp_dataplane_iface_put(p->dp, link->ifindex, &link->iface);
+	}
+	return r;
+}
+
 /* What the map holds is compared with what it should: entries of an earlier run go this way. */
 int sp_locals_publish(struct sp_paths *p)
 {
@@ -238,7 +279,7 @@ int sp_locals_publish(struct sp_paths *p)
 	}
 	if (changed && p->upcalls.on_address)
 		p->upcalls.on_address(p->arg);
-	return 0;
+	return publish_sources(p);
 }
 
 static int import_local(const struct sp_addr *addr, const struct sp_local *local, void *arg)

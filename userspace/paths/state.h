@@ -24,6 +24,8 @@ struct sp_address {
 	struct sp_addr addr;
 	struct sp_addr broadcast; /* IPv4 directed broadcast */
 	bool has_broadcast;
+	bool is_global; /* not only of its link */
+	uint32_t ifindex;
 };
 
 struct sp_kernel_route {

@@ -19,9 +19,9 @@ struct sp_gateway {
 	__u32 policy_nodes_max;	      /* of one half of the image */
 	__u32 nat_slices;	      /* of every port range: the workers' and then XDP's */
 	__u32 event_cost_ns; /* between two drop events of a cell of sp_drop_paces; 0 = none */
-	__u64 records_lost;  /* flow records that the ring to the daemon had no room for */
+	__u32 rules_max;     /* a lane of sp_rule_hits is rules_max + 1 cells */
 	__u32 records;	     /* 1: flow records are kept */
-	__u32 pad;
+	__u64 records_lost;  /* flow records that the ring to the daemon had no room for */
 };
 SP_ABI_SIZE(struct sp_gateway, 80);
 

@@ -27,8 +27,11 @@ struct sp_iface {
 	__u8 pad[2];
 	char name[16];
 	__u32 reserved;
+	/* An address of ours there, which ICMP errors come from; all zero = none. */
+	struct sp_addr addr4;
+	struct sp_addr addr6;
 };
-SP_ABI_SIZE(struct sp_iface, 48);
+SP_ABI_SIZE(struct sp_iface, 80);
 
 /* sp_locals[address]: what an address of ours means when a packet arrives for it. */
 enum sp_local_kind {

@@ -3,11 +3,11 @@
 #ifndef SALLYPORT_ABI_PLAIN_H
 #define SALLYPORT_ABI_PLAIN_H
 
-#include "sallyport/abi/addr.h"
+#include "sallyport/abi/notice.h"
 
 #define SP_ZONE_PREFIXES_MAX 65536
 #define SP_EGRESS_MAX	     65536
-#define SP_EVENT_BYTES	     65536 /* of the ring buffer */
+#define SP_EVENT_BYTES	     65536 /* of each ring buffer */
 
 /* sp_zones[{interface slot, prefix}]: who sends from there. prefixlen counts the slot's 32 bits. */
 struct sp_zone_key {

@@ -115,7 +115,7 @@ SP_ABI_SIZE(struct sp_policy_choice, 88);
 SP_ABI_SIZE(struct sp_policy_node, 96);
 
 /*
- * sp_rule_hits[lane * rules_max + hit_id], mmap-able: what a rule decided, or in shadow mode would
+ * sp_rule_hits[lane * (rules_max + 1) + hit_id], mmap-able: what a rule decided, or in shadow mode would
  * have. Lanes as in sp_drop_lanes: one writer each. hit_id 0: the default at the end. A cell belongs
  * to a rule's name; the daemon clears it before it gives it to another.
  */

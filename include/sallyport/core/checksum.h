@@ -65,8 +65,10 @@ SP_INLINE __u16 sp_csum_replace_addr(__u16 check, const struct sp_addr *from,
 	return sp_csum_apply(check, sp_csum_diff_addr(from, to));
 }
 
-#ifndef __bpf__
-/* The sum of a buffer added to sum; only the last buffer of a message may have an odd length. */
+/*
+ * The sum of a buffer added to sum; only the last buffer of a message may have an odd length. In
+ * XDP bytes must be a constant.
+ */
 SP_INLINE __u64 sp_csum_partial(const void *buf, __u32 bytes, __u64 sum)
 {
 	const __u8 *p = buf;
@@ -98,6 +100,5 @@ SP_INLINE __u64 sp_csum_pseudo(const struct sp_addr *src, const struct sp_addr *
 	sum = sp_csum_partial(dst->b, sizeof(dst->b), sum);
 	return sp_csum_partial(tail, sizeof(tail), sum);
 }
-#endif
 
 #endif

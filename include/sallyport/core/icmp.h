@@ -3,92 +3,29 @@
 #ifndef SALLYPORT_CORE_ICMP_H
 #define SALLYPORT_CORE_ICMP_H
 
-#include "sallyport/core/checksum.h"
-#include "sallyport/core/parse.h"
-
-#define SP_ICMP4_ERROR_MAX 576	/* RFC 1812 4.3.2.3 */
-#define SP_ICMP6_ERROR_MAX 1280 /* RFC 4443 2.4 (c) */
-
-/* Unicast, and neither nobody nor this host: who may be told, and whom an error may be about. */
-SP_INLINE bool sp_icmp_is_host(const struct sp_addr *a)
-{
-	const union sp_addr_words *u = (const union sp_addr_words *)a;
-
-	if (sp_addr_is_v4(a))
-		return a->b[12] != 0 && a->b[12] != 127 && a->b[12] < 224;
-	return a->b[0] != 0xff && !(u->w64[0] == 0 && u->w32[2] == 0 && sp_swap32(u->w32[3]) <= 1);
-}
-
-/* RFC 1812 4.3.2.7, RFC 4443 2.4 (e): never about errors, later fragments, multicast. */
-SP_INLINE bool sp_icmp_may_answer(const struct sp_packet *p)
-{
-	__u8 type = (__u8)(p->icmp >> 8);
-
-	if (p->fragment == SP_FRAGMENT_LATER || !sp_icmp_is_host(&p->src) ||
-	    !sp_icmp_is_host(&p->dst))
-		return false;
-	if (!sp_has_icmp(p))
-		return true;
-	if (p->version == 6) /* 137: redirect */
-		return type >= 128 && type != 137;
-	return type == SP_ICMP_ECHO || type == SP_ICMP_ECHO_REPLY || type >= 13;
-}
-
-/* The header of version 4: DF without an identification (RFC 6864), precedence 6 (RFC 1812). */
-SP_INLINE void sp_icmp_emit_ipv4(__u8 *out, const struct sp_addr *from, const struct sp_addr *to,
-				 __u32 bytes)
-{
-	const __u8 head[SP_IPV4_BYTES] = {0x45, 0xc0, (__u8)(bytes >> 8), (__u8)bytes, 0, 0, 0x40,
-					  0,	64,   SP_PROTO_ICMP};
-
-	__builtin_memcpy(out, head, sizeof(head));
-	__builtin_memcpy(out + 12, from->b + 12, 4);
-	__builtin_memcpy(out + 16, to->b + 12, 4);
-	sp_store16(out + 10, (__u16)~sp_csum_fold(sp_csum_partial(out, SP_IPV4_BYTES, 0)));
-}
-
-SP_INLINE void sp_icmp_emit_ipv6(__u8 *out, const struct sp_addr *from, const struct sp_addr *to,
-				 __u32 bytes)
-{
-	__u32 payload = bytes - SP_IPV6_BYTES;
-	const __u8 head[8] = {0x6c, 0, 0, 0, (__u8)(payload >> 8), (__u8)payload, SP_PROTO_ICMPV6,
-			      64};
-
-	__builtin_memcpy(out, head, sizeof(head));
-	__builtin_memcpy(out + 8, from->b, 16);
-	__builtin_memcpy(out + 24, to->b, 16);
-}
+#include "sallyport/core/icmp_emit.h"
 
 /* The bytes written, or 0: no error may be sent about it, from is of the other version, no room. */
 SP_INLINE __u32 sp_icmp_build(const void *ip, __u32 ip_bytes, const struct sp_addr *from,
 			      __u16 type_code, __u32 word, void *buf, __u32 buf_bytes)
 {
 	const __u8 *in = ip;
-	__u8 *out = buf, *icmp;
+	__u8 *out = buf;
 	struct sp_packet p;
-	__u32 header, max, quoted;
-	__u64 sum = 0;
+	__u32 header, quoted;
+	__u64 sum;
 
 	if (sp_parse_ip(in, in + ip_bytes, 0, &p) != SP_R_NONE || !sp_icmp_may_answer(&p) ||
 	    sp_addr_is_v4(from) != (p.version == 4))
 		return 0;
-	header = (p.version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES) + SP_ICMP_BYTES;
-	max = p.version == 4 ? SP_ICMP4_ERROR_MAX : SP_ICMP6_ERROR_MAX;
-	quoted = p.l3_bytes < max - header ? p.l3_bytes : max - header;
+	header = sp_icmp_header_bytes(&p);
+	quoted = sp_icmp_quoted_bytes(&p);
 	if (buf_bytes < header + quoted)
 		return 0;
-	icmp = out + header - SP_ICMP_BYTES;
-	sp_store32(icmp, sp_swap32((__u32)type_code << 16));
-	sp_store32(icmp + 4, sp_swap32(word));
-	__builtin_memcpy(icmp + SP_ICMP_BYTES, in, quoted);
-	if (p.version == 4) {
-		sp_icmp_emit_ipv4(out, from, &p.src, header + quoted);
-	} else {
-		sp_icmp_emit_ipv6(out, from, &p.src, header + quoted);
-		sum = sp_csum_pseudo(from, &p.src, SP_PROTO_ICMPV6, SP_ICMP_BYTES + quoted);
-	}
-	sum = sp_csum_partial(icmp, SP_ICMP_BYTES + quoted, sum);
-	sp_store16(icmp + 2, (__u16)~sp_csum_fold(sum));
+	sum = sp_icmp_emit(out, &p, from, type_code, word);
+	__builtin_memcpy(out + header, in, quoted);
+	sum = sp_csum_partial(in, quoted, sum);
+	sp_store16(out + header - SP_ICMP_BYTES + 2, (__u16)~sp_csum_fold(sum));
 	return header + quoted;
 }
 
@@ -96,29 +33,23 @@ SP_INLINE __u32 sp_icmp_build(const void *ip, __u32 ip_bytes, const struct sp_ad
 SP_INLINE __u32 sp_icmp_build_too_big(const void *ip, __u32 ip_bytes, const struct sp_addr *from,
 				      __u32 mtu, void *buf, __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_UNREACHABLE << 8 | 4 : SP_ICMP6_TOO_BIG << 8;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, mtu, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_too_big(sp_addr_is_v4(from)), mtu, buf,
+			     buf_bytes);
 }
 
 SP_INLINE __u32 sp_icmp_build_time_exceeded(const void *ip, __u32 ip_bytes,
 					    const struct sp_addr *from, void *buf, __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_TIME_EXCEEDED << 8 : SP_ICMP6_TIME_EXCEEDED << 8;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, 0, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_time_exceeded(sp_addr_is_v4(from)), 0, buf,
+			     buf_bytes);
 }
 
 SP_INLINE __u32 sp_icmp_build_admin_prohibited(const void *ip, __u32 ip_bytes,
 					       const struct sp_addr *from, void *buf,
 					       __u32 buf_bytes)
 {
-	__u16 type_code =
-		sp_addr_is_v4(from) ? SP_ICMP_UNREACHABLE << 8 | 13 : SP_ICMP6_UNREACHABLE << 8 | 1;
-
-	return sp_icmp_build(ip, ip_bytes, from, type_code, 0, buf, buf_bytes);
+	return sp_icmp_build(ip, ip_bytes, from, sp_icmp_prohibited(sp_addr_is_v4(from)), 0, buf,
+			     buf_bytes);
 }
 
 #endif

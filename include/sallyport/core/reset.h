@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
-/* The TCP reset that a closed port would send, as a complete IP packet. Pure; user space only. */
+/* The TCP reset that a closed port would send, as a complete IP packet. Pure; XDP and workers. */
 #ifndef SALLYPORT_CORE_RESET_H
 #define SALLYPORT_CORE_RESET_H
 
@@ -34,23 +34,28 @@ SP_INLINE void sp_reset_emit_ip(__u8 *out, const struct sp_packet *p)
 	sp_store16(out + 10, (__u16)~sp_csum_fold(sp_csum_partial(out, SP_IPV4_BYTES, 0)));
 }
 
-/*
- * Answers the TCP segment p of the IP packet at ip (offsets from there): RFC 9293 3.10.7.1. With an
- * ACK its number is exactly what the sender expects next, so RFC 5961 3.2 lets the reset in. The
- * bytes written; 0: a reset itself, no whole TCP header, or no room.
- */
-SP_INLINE __u32 sp_reset_build(const void *ip, const struct sp_packet *p, void *buf,
-			       __u32 buf_bytes)
+/* Never about a reset, and only about a whole TCP header. */
+SP_INLINE bool sp_reset_may_answer(const struct sp_packet *p)
 {
-	__u32 header = p->version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES;
-	const __u8 *in = (const __u8 *)ip + p->l4_off;
-	__u8 *out = buf, *tcp = out + header;
+	return p->proto == SP_PROTO_TCP && p->fragment == SP_FRAGMENT_NONE &&
+	       !(p->tcp_flags & SP_TCP_RST) && p->payload_off <= p->l3_off + p->l3_bytes;
+}
+
+SP_INLINE __u32 sp_reset_bytes(const struct sp_packet *p)
+{
+	return (p->version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES) + SP_TCP_BYTES;
+}
+
+/*
+ * Answers the TCP segment p, whose sequence and acknowledgement numbers are these: RFC 9293
+ * 3.10.7.1. With an ACK its number is exactly what the sender expects next, so RFC 5961 3.2 lets
+ * the reset in. Writes sp_reset_bytes.
+ */
+SP_INLINE void sp_reset_emit(__u8 *out, const struct sp_packet *p, __u32 seq_be, __u32 ack_be)
+{
+	__u8 *tcp = out + (p->version == 4 ? SP_IPV4_BYTES : SP_IPV6_BYTES);
 	__u64 sum;
 
-	if (p->proto != SP_PROTO_TCP || p->fragment != SP_FRAGMENT_NONE ||
-	    (p->tcp_flags & SP_TCP_RST) || p->payload_off > p->l3_off + p->l3_bytes ||
-	    buf_bytes < header + SP_TCP_BYTES)
-		return 0;
 	sp_reset_emit_ip(out, p);
 	__builtin_memset(tcp, 0, SP_TCP_BYTES);
 	sp_store16(tcp, (__u16)p->dport_be);
@@ -58,15 +63,27 @@ SP_INLINE __u32 sp_reset_build(const void *ip, const struct sp_packet *p, void *
 	tcp[12] = SP_TCP_BYTES / 4 << 4;
 	tcp[13] = SP_TCP_RST;
 	if (p->tcp_flags & SP_TCP_ACK) {
-		sp_store32(tcp + 4, sp_load32(in + 8));
+		sp_store32(tcp + 4, ack_be);
 	} else {
-		sp_store32(tcp + 8,
-			   sp_swap32(sp_swap32(sp_load32(in + 4)) + sp_reset_segment_bytes(p)));
+		sp_store32(tcp + 8, sp_swap32(sp_swap32(seq_be) + sp_reset_segment_bytes(p)));
 		tcp[13] |= SP_TCP_ACK;
 	}
 	sum = sp_csum_pseudo(&p->dst, &p->src, SP_PROTO_TCP, SP_TCP_BYTES);
 	sp_store16(tcp + 16, (__u16)~sp_csum_fold(sp_csum_partial(tcp, SP_TCP_BYTES, sum)));
-	return header + SP_TCP_BYTES;
 }
+
+#ifndef __bpf__
+/* p of the IP packet at ip (offsets from there). The bytes written; 0: none is due, or no room. */
+SP_INLINE __u32 sp_reset_build(const void *ip, const struct sp_packet *p, void *buf,
+			       __u32 buf_bytes)
+{
+	const __u8 *in = (const __u8 *)ip + p->l4_off;
+
+	if (!sp_reset_may_answer(p) || buf_bytes < sp_reset_bytes(p))
+		return 0;
+	sp_reset_emit(buf, p, sp_load32(in + 4), sp_load32(in + 8));
+	return sp_reset_bytes(p);
+}
+#endif
 
 #endif
